@@ -1,0 +1,1 @@
+"""What an operator decides: settings, Celery's options, AWS's limits, and the way to Redis."""

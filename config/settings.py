@@ -1,0 +1,137 @@
+"""Every setting of thrice: an environment variable `THRICE_…` with its unit, its default, and who reads it.
+
+`load()` reads them all at once; a wrong value ends the start with a `SettingsError` that names the variable, the value
+and what is allowed. `docs/settings.md` is checked against this file.
+"""
+
+import os
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A variable has a value that thrice cannot work with. The text names it and says what is allowed."""
+
+
+class Settings(BaseSettings):
+    """What an operator may decide. Read once, when a process starts."""
+
+    model_config = SettingsConfigDict(env_prefix="THRICE_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        default=Path(".thrice"),
+        description="Folder for everything that is kept: queue, objects, code, credentials. Read by every part.",
+    )
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that the gateway listens on. Read by the gateway."
+    )
+    port: int = Field(
+        default=4566, ge=1, le=65_535, description="Port that the gateway listens on. Read by the gateway."
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="A Redis or Valkey server of yours, as redis://, rediss:// or redis+socket:// URL. "
+        "Unset: `thrice up` starts its own. Read by every part.",
+    )
+    workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        le=1_024,
+        description="Celery worker processes that `thrice up` starts; default one per core. Read by `thrice up`.",
+    )
+    concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=1_024,
+        description="Invocations that one worker process runs at the same time. Read by the workers.",
+    )
+    retry_countdowns: Annotated[tuple[float, ...], NoDecode] = Field(
+        default=(0.0, 60.0, 120.0),
+        description="Seconds of countdown before each attempt, comma-separated: as many numbers as attempts. "
+        "Read by the workers.",
+    )
+    region: str = Field(
+        default="us-east-1",
+        pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
+        description="The AWS region that thrice plays. Read by every part.",
+    )
+    account_id: str = Field(
+        default="000000000000",
+        pattern=r"^\d{12}$",
+        description="The AWS account that thrice plays: 12 digits. Read by every part.",
+    )
+    event_retention: int = Field(
+        default=3_600,
+        ge=1,
+        le=1_209_600,
+        description="Seconds for which the record of an event that succeeded or was dropped can still be looked up. "
+        "Read by the workers.",
+    )
+
+    @field_validator("retry_countdowns", mode="before")
+    @classmethod
+    def _parse_countdowns(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(float(part) for part in value.split(","))
+        return value
+
+    @field_validator("retry_countdowns")
+    @classmethod
+    def _check_countdowns(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not 1 <= len(value) <= 3:
+            raise ValueError("there must be one to three countdowns, as AWS knows one to three attempts")
+        if any(not 0 <= seconds <= 21_600 for seconds in value):
+            raise ValueError("a countdown is between 0 and 21600 seconds")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _check_redis_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(r"^(redis|rediss|redis\+socket|unix)://", value):
+            raise ValueError("the URL starts with redis://, rediss://, redis+socket:// or unix://")
+        return value
+
+    @cached_property
+    def folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def credentials_file(self) -> Path:
+        """The AWS credentials that callers sign with, in INI form, as the AWS CLI and the SDKs read it."""
+        return self.folder / "credentials"
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        SettingsError: a variable's value is not allowed, or a variable named THRICE_… is not known.
+    """
+    _refuse_unknown_variables()
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"THRICE_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith("THRICE_") and name not in known)
+    if unknown:
+        raise SettingsError(
+            f"{', '.join(unknown)}: there is no such setting. The settings are: {', '.join(sorted(known))}."
+        )
+
+
+def _explain(problem: Any) -> str:
+    name = str(problem["loc"][0])
+    given = problem["input"] if not isinstance(problem["input"], tuple) else ",".join(map(str, problem["input"]))
+    about = Settings.model_fields[name].description
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"THRICE_{name.upper()}={given!s}: {reason}. {about}"

@@ -1,0 +1,1 @@
+"""Where a person looks: the command line, and the pages."""

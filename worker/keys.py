@@ -1,0 +1,174 @@
+"""Every Redis key of thrice, in one place. `docs/redis-keys.md` describes each; a test compares the two.
+
+All names carry the hash tag of one namespace, so that the scripts stay legal on a cluster. The layout is a one-way
+door: its version is in `LAYOUT`, and the records below the keys carry their own in a field `v`.
+"""
+
+from dataclasses import dataclass
+
+#: Version of the key layout. A server that holds another one is refused at start.
+LAYOUT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names the keys of one namespace."""
+
+    namespace: str = "thrice"
+
+    def _key(self, *parts: str) -> str:
+        return ":".join((f"{{{self.namespace}}}", *parts))
+
+    # --- the system ---------------------------------------------------------------------------------------------
+
+    @property
+    def layout(self) -> str:
+        """STRING: the version of this layout."""
+        return self._key("layout")
+
+    @property
+    def clock(self) -> str:
+        """STRING: milliseconds that the scripts add to the server's time; absent in production."""
+        return self._key("clock")
+
+    # --- functions ----------------------------------------------------------------------------------------------
+
+    @property
+    def functions(self) -> str:
+        """HASH: function name -> its configuration, JSON."""
+        return self._key("functions")
+
+    @property
+    def policies(self) -> str:
+        """HASH: function name -> its resource policy, JSON."""
+        return self._key("policies")
+
+    def code(self, sha256: str) -> str:
+        """STRING: a deployment package (zip) by the hex SHA-256 of its bytes."""
+        return self._key("code", sha256)
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    def event(self, request_id: str) -> str:
+        """HASH: the record of one event: what was asked, where it stands, how its attempts went."""
+        return self._key("event", request_id)
+
+    @property
+    def ready(self) -> str:
+        """ZSET: events to run now, by the time (ms) at which their message was put on the queue."""
+        return self._key("ready")
+
+    @property
+    def waiting(self) -> str:
+        """ZSET: events whose next attempt is due later, by due time (ms)."""
+        return self._key("waiting")
+
+    @property
+    def dead(self) -> str:
+        """ZSET: dead-lettered events, by the time (ms) of their end."""
+        return self._key("dead")
+
+    @property
+    def workers(self) -> str:
+        """ZSET: worker -> the time (ms, never virtual) until which its leases hold."""
+        return self._key("workers")
+
+    def lease(self, worker: str) -> str:
+        """HASH: what one worker is running: request id -> token."""
+        return self._key("lease", worker)
+
+    def running(self, function: str) -> str:
+        """SET: request ids of the invocations of one function that are running, synchronous ones included."""
+        return self._key("running", function)
+
+    @property
+    def ledger(self) -> str:
+        """HASH: `<function>|accepted`, `|succeeded`, `|dead_lettered`, `|dropped:<reason>`, `|retried` -> count."""
+        return self._key("ledger")
+
+    @property
+    def invocations(self) -> str:
+        """LIST: the Celery queue of asynchronous attempts and deliveries."""
+        return self._key("invocations")
+
+    @property
+    def calls(self) -> str:
+        """LIST: the Celery queue of synchronous invocations."""
+        return self._key("calls")
+
+    def reply(self, request_id: str) -> str:
+        """LIST: the answer of one synchronous invocation; expires."""
+        return self._key("reply", request_id)
+
+    def log(self, function: str) -> str:
+        """STREAM: the log of one function, capped in length. Fields: `stream` (log stream), `events` (JSON)."""
+        return self._key("log", function)
+
+    # --- SQS ----------------------------------------------------------------------------------------------------
+
+    @property
+    def queues(self) -> str:
+        """HASH: SQS queue name -> its attributes and tags, JSON."""
+        return self._key("queues")
+
+    def queue_messages(self, queue: str) -> str:
+        """HASH: message id -> message, JSON."""
+        return self._key("queue", queue, "messages")
+
+    def queue_visible(self, queue: str) -> str:
+        """ZSET: message ids that can be received, by the time (ms) from which on; later times are delayed messages."""
+        return self._key("queue", queue, "visible")
+
+    def queue_in_flight(self, queue: str) -> str:
+        """ZSET: message ids that were received and not deleted, by the time (ms) at which they become visible again."""
+        return self._key("queue", queue, "in-flight")
+
+    def queue_receipts(self, queue: str) -> str:
+        """HASH: message id -> receipt data of its latest receive, JSON."""
+        return self._key("queue", queue, "receipts")
+
+    def queue_doorbell(self, queue: str) -> str:
+        """LIST of at most one token, which wakes a waiting ReceiveMessage."""
+        return self._key("queue", queue, "doorbell")
+
+    def queue_purged(self, queue: str) -> str:
+        """STRING that exists for 60 s after PurgeQueue; expires."""
+        return self._key("queue", queue, "purged")
+
+    # --- SNS ----------------------------------------------------------------------------------------------------
+
+    @property
+    def topics(self) -> str:
+        """HASH: topic name -> its attributes and tags, JSON."""
+        return self._key("topics")
+
+    def subscriptions(self, topic: str) -> str:
+        """HASH: subscription ARN -> subscription, JSON."""
+        return self._key("subscriptions", topic)
+
+    # --- S3 -----------------------------------------------------------------------------------------------------
+
+    @property
+    def buckets(self) -> str:
+        """HASH: bucket name -> its creation time and notification configuration, JSON."""
+        return self._key("buckets")
+
+    def objects(self, bucket: str) -> str:
+        """HASH: object key -> its metadata and the name of the file that holds its bytes, JSON."""
+        return self._key("objects", bucket)
+
+    def object_names(self, bucket: str) -> str:
+        """ZSET with equal scores: object keys in the order in which ListObjectsV2 gives them."""
+        return self._key("object-names", bucket)
+
+    # --- EventBridge --------------------------------------------------------------------------------------------
+
+    @property
+    def rules(self) -> str:
+        """HASH: rule name -> the rule with its targets, JSON (default event bus)."""
+        return self._key("rules")
+
+    @property
+    def schedules(self) -> str:
+        """ZSET: names of the rules with a schedule, by the time (ms) at which they fire next."""
+        return self._key("schedules")
