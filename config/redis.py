@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
@@ -63,15 +65,21 @@ def connect(settings: Settings, **options: Any) -> "redis.Redis":
 
     A command that meets a connection lost meanwhile is sent once more: commands and scripts of thrice may be repeated.
     """
-    return redis.Redis.from_url(url(settings), **connection_options(settings), **options)
+    options = _connection_options(settings) | {"retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2)} | options
+    return redis.Redis.from_url(url(settings), **options)
 
 
-def connection_options(settings: Settings) -> dict[str, Any]:
-    """What every connection of ours sets, whoever makes it."""
+def connect_async(settings: Settings, **options: Any) -> "redis.asyncio.Redis":
+    """The same for an event loop."""
+    options = _connection_options(settings) | {"retry": AsyncRetry(ExponentialBackoff(cap=0.5, base=0.05), 2)} | options
+    return redis.asyncio.Redis.from_url(url(settings), **options)
+
+
+def _connection_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {"socket_connect_timeout": 5, "health_check_interval": 30}
     if not url(settings).startswith("unix:"):
         options["socket_keepalive"] = True
-    return options | {"retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2)}
+    return options
 
 
 def socket_path(settings: Settings) -> Path:

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     port: int = Field(
         default=4566, ge=1, le=65_535, description="Port that the gateway listens on. Read by the gateway."
     )
+    endpoint_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+$",
+        description="Address at which functions reach the gateway, as http://host:port. "
+        "Unset: THRICE_HOST and THRICE_PORT. Read by the workers.",
+    )
     redis_url: str | None = Field(
         default=None,
         description="A Redis or Valkey server of yours, as redis://, rediss:// or redis+socket:// URL. "
@@ -100,6 +106,18 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The data folder as an absolute path."""
         return self.data_dir.expanduser().absolute()
+
+    @property
+    def gateway_url(self) -> str:
+        """How a client on this machine reaches the gateway."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables by which another process reads these very settings. The data folder is spelled absolutely."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        values |= {"data_dir": self.folder, "retry_countdowns": ",".join(f"{s:g}" for s in self.retry_countdowns)}
+        return {f"THRICE_{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
     @property
     def credentials_file(self) -> Path:

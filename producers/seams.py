@@ -14,22 +14,31 @@ from worker.keys import Keys
 
 
 class TargetMissing(Exception):
-    """Raised by `Deliver` when the target does not exist or is of a kind that cannot receive. The text is the ARN."""
+    """Raised by `Deliver` when the target does not exist or cannot receive this. The text begins with the ARN."""
 
 
 class Deliver(Protocol):
     """Hands an event to whatever an ARN names: a function, an SQS queue, an SNS topic, an event bus."""
 
     def __call__(
-        self, pipe: Pipeline, target_arn: str, payload: bytes, *, source: str, trace_header: str | None = None
+        self,
+        pipe: Pipeline,
+        target_arn: str,
+        payload: bytes,
+        *,
+        source: str,
+        trace_header: str | None = None,
+        attributes: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Add to `pipe` the commands that hand `payload` to the target. Nothing happens before the pipe is executed.
 
         So a service writes its own state and the events it causes in one MULTI/EXEC: both happen, or neither.
-        `source` says what made the event: "aws:s3", "aws:sns", "aws.events".
+        `source` says what made the event: "aws:s3", "aws:sns", "aws.events". `attributes` are message attributes as SQS
+        and SNS know them, {"RequestID": {"DataType": "String", "StringValue": …}}, a BinaryValue as text in base64;
+        a function and an event bus know none and do without them.
 
         Raises:
-            TargetMissing: there is no such target.
+            TargetMissing: there is no such target, or it does not take this payload. Nothing was added.
         """
         ...
 

@@ -108,12 +108,24 @@ class Keys:
 
     @property
     def queues(self) -> str:
-        """HASH: SQS queue name -> its attributes and tags, JSON."""
+        """HASH: SQS queue name -> its attributes, its tags and its times, JSON."""
         return self._key("queues")
 
+    @property
+    def queue_prefix(self) -> str:
+        """What the keys of a queue begin with.
+
+        The scripts add its name and the last part themselves: a message may go on to a queue that only they know of.
+        """
+        return self._key("queue", "")
+
     def queue_messages(self, queue: str) -> str:
-        """HASH: message id -> message, JSON."""
+        """HASH: message id -> the message as it was sent, JSON."""
         return self._key("queue", queue, "messages")
+
+    def queue_sent(self, queue: str) -> str:
+        """ZSET: the ids of all messages, by the time (ms) at which they were first sent: their age."""
+        return self._key("queue", queue, "sent")
 
     def queue_visible(self, queue: str) -> str:
         """ZSET: message ids that can be received, by the time (ms) from which on; later times are delayed messages."""
@@ -124,7 +136,7 @@ class Keys:
         return self._key("queue", queue, "in-flight")
 
     def queue_receipts(self, queue: str) -> str:
-        """HASH: message id -> receipt data of its latest receive, JSON."""
+        """HASH: message id -> what its receives left behind (counts, times, the token of the latest), JSON."""
         return self._key("queue", queue, "receipts")
 
     def queue_doorbell(self, queue: str) -> str:
@@ -132,7 +144,7 @@ class Keys:
         return self._key("queue", queue, "doorbell")
 
     def queue_purged(self, queue: str) -> str:
-        """STRING that exists for 60 s after PurgeQueue; expires."""
+        """STRING: the time (ms) of the latest PurgeQueue; expires after 60 s."""
         return self._key("queue", queue, "purged")
 
     # --- SNS ----------------------------------------------------------------------------------------------------
@@ -160,6 +172,23 @@ class Keys:
     def object_names(self, bucket: str) -> str:
         """ZSET with equal scores: object keys in the order in which ListObjectsV2 gives them."""
         return self._key("object-names", bucket)
+
+    def object_guard(self, bucket: str, key: str) -> str:
+        """STRING that every change of one object sets and watches, so that its changes follow each other; expires."""
+        return self._key("object-guard", bucket, key)
+
+    @property
+    def object_sequencer(self) -> str:
+        """STRING: the latest sequencer that an S3 event got, a number that only grows."""
+        return self._key("object-sequencer")
+
+    def uploads(self, bucket: str) -> str:
+        """HASH: id of a multipart upload in progress -> its object key and metadata, JSON."""
+        return self._key("uploads", bucket)
+
+    def upload_parts(self, upload_id: str) -> str:
+        """HASH: part number -> the part's size, checksums and the name of the file that holds its bytes, JSON."""
+        return self._key("upload-parts", upload_id)
 
     # --- EventBridge --------------------------------------------------------------------------------------------
 

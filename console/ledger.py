@@ -1,0 +1,53 @@
+"""`thrice ledger`: what became of every accepted event."""
+
+import orjson
+from redis.exceptions import RedisError
+from rich.console import Console
+from rich.table import Table
+
+from config import redis as config_redis
+from config.settings import Settings
+from worker.keys import Keys
+from worker.ledger import Account, Ledger
+
+
+def show(settings: Settings, *, as_json: bool) -> int:
+    """Print the ledger; return the exit status: 0 if it balances, 1 if not, 2 if Redis does not answer."""
+    redis = config_redis.connect(settings)
+    try:
+        ledger = Ledger.of(redis.hgetall(Keys().ledger))
+    except RedisError as error:
+        print(f"thrice: Redis does not answer: {error}. Is `thrice up` running with this data folder?")
+        return 2
+    finally:
+        redis.close()
+    if as_json:
+        print(orjson.dumps(ledger.document(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        Console().print(table(ledger))
+    return 0 if ledger.total.is_balanced else 1
+
+
+def table(ledger: Ledger) -> Table:
+    """The ledger as a table: a row for each function, and the sum."""
+    view = Table("function", title="accepted = succeeded + dead-lettered + dropped + in hand", title_justify="left")
+    for column in ("accepted", "succeeded", "retried", "dead-lettered", "dropped", "in hand", "lost"):
+        view.add_column(column, justify="right")
+    for name, account in sorted(ledger.functions.items()):
+        view.add_row(name, *_cells(account))
+    view.add_section()
+    view.add_row("all", *_cells(ledger.total), style="bold")
+    return view
+
+
+def _cells(account: Account) -> list[str]:
+    dropped = sum(account.dropped.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(account.dropped.items()))
+    lost = account.accepted - account.succeeded - account.dead_lettered - dropped - account.in_hand
+    numbers = [account.accepted, account.succeeded, account.retried, account.dead_lettered]
+    return [
+        *(f"{number:,}" for number in numbers),
+        f"{dropped:,} ({reasons})" if dropped else "0",
+        f"{account.in_hand:,}",
+        f"{lost:,}",
+    ]

@@ -1,0 +1,256 @@
+"""`thrice up`: the whole system on this machine.
+
+In order: the data folder is ours alone, the port is free, Redis runs and would keep events; then gateway, workers and
+scheduler; then a canary event has gone all the way round. Only then it says ready. Until Ctrl-C it keeps the parts
+running.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from redis import Redis
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from config import redis as config_redis
+from config.credentials import read_credentials
+from config.settings import Settings
+from console.supervisor import Part, Supervisor
+from worker.clock import Clock, SystemClock
+from worker.keys import LAYOUT, Keys
+from worker.ledger import Account, Ledger
+
+#: How long the parts may take until a canary has gone round, in seconds.
+PATIENCE = 60.0
+
+
+class CannotStart(Exception):
+    """Raised when the system cannot be started here. The text says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What `thrice up` can say once a canary has gone round."""
+
+    url: str
+    redis: str
+    workers: int
+    round_trip_ms: float
+    took: float  # seconds since the start
+    left_over: Account
+    dead: int
+
+
+class Say(Protocol):
+    """Where lines for a person go."""
+
+    def line(self, text: str) -> None:
+        """Show one line."""
+        ...
+
+    def ready(self, ready: Ready) -> None:
+        """Show the table of parts."""
+        ...
+
+
+async def up(settings: Settings, say: Say) -> None:
+    """Run the system until SIGTERM or Ctrl-C.
+
+    Raises:
+        CannotStart: the data folder is in use, the port is taken, there is no usable Redis, or a part does not come up.
+    """
+    stop = _stop_signals()
+    async with running(settings, say.line, stop) as ready:
+        if ready is not None:
+            say.ready(ready)
+            await stop.wait()
+        say.line("stopping: scheduler, workers, gateway, Redis. What is queued stays in the data folder.")
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.Event) -> AsyncIterator[Ready | None]:
+    """The whole system, for as long as the context lasts. None: `stop` was set before it was ready.
+
+    Raises:
+        CannotStart: see `up`.
+    """
+    clock = SystemClock()
+    started = clock.monotonic()
+    with _only_one(settings):
+        _check_port(settings)
+        read_credentials(settings)
+        supervisor = Supervisor(settings.folder / "logs", _environment(settings), clock, say)
+        try:
+            server = await _start_redis(settings, supervisor)
+            redis = config_redis.connect(settings)
+            try:
+                name = await _usable_redis(redis, server)
+                left_over, dead = _left_over(redis)
+                for part in _parts(settings):
+                    await supervisor.start(part)
+                round_trip = await _wait_for_canary(settings, supervisor, stop, clock)
+            finally:
+                redis.close()
+            if round_trip is None:
+                yield None
+            else:
+                took = clock.monotonic() - started
+                yield Ready(settings.gateway_url, name, settings.workers, round_trip, took, left_over, dead)
+        finally:
+            await supervisor.stop()
+
+
+def _stop_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set. A second one while stopping does not break off the stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Hold the data folder for this process alone; the lock goes with the process, however it ends."""
+    try:
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CannotStart(
+            f"The data folder {settings.folder} cannot be used: {error.strerror}. "
+            "Set THRICE_DATA_DIR to a folder that you may write to."
+        ) from None
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(
+                f"The data folder {settings.folder} is in use by another `thrice up` (process {file.read().strip()}). "
+                "Stop that one first, or set THRICE_DATA_DIR to another folder."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _check_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Another program may be using the port; set THRICE_PORT to a free one, or THRICE_HOST to an address "
+                "of this machine."
+            ) from None
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The environment of the parts: ours, with every setting spelled out, and no way in for the caller's folder."""
+    # The folder that `thrice up` is called in may hold modules of the names of ours.
+    return {**os.environ, **settings.as_environment(), "PYTHONSAFEPATH": "1"}
+
+
+async def _start_redis(settings: Settings, supervisor: Supervisor) -> str:
+    """Start the embedded server, unless the operator has one; return where it comes from."""
+    if settings.redis_url is not None:
+        return "yours"
+    try:
+        server = await asyncio.to_thread(config_redis.find_server)
+    except config_redis.RedisUnusable as error:
+        raise CannotStart(str(error)) from None
+    command = config_redis.server_command(server, settings)
+    await supervisor.start(Part("redis", command, signal_on_orphaning=signal.SIGTERM))
+    return server.origin
+
+
+async def _usable_redis(redis: Redis, server: str) -> str:
+    """Wait until Redis answers, and refuse one that would lose events or holds another layout."""
+    problem = "it does not answer"
+    for _ in range(int(PATIENCE * 20)):
+        try:
+            redis.ping()
+            break
+        except (BusyLoadingError, RedisConnectionError) as error:
+            problem = str(error)
+            await asyncio.sleep(0.05)
+    else:
+        raise CannotStart(f"Redis ({server}) is not ready after {PATIENCE:g} s: {problem}.")
+    try:
+        name = config_redis.check(redis)
+    except config_redis.RedisUnusable as error:
+        raise CannotStart(str(error)) from None
+    keys = Keys()
+    redis.set(keys.layout, LAYOUT, nx=True)
+    found = int(redis.get(keys.layout) or 0)
+    if found != LAYOUT:
+        raise CannotStart(
+            f"The data in Redis has layout {found}, and this thrice knows layout {LAYOUT}. "
+            "Use the version of thrice that wrote it, or another data folder."
+        )
+    return f"{name} ({server})"
+
+
+def _left_over(redis: Redis) -> tuple[Account, int]:
+    """What the last run left: the ledger's total, and the number of dead letters that are kept."""
+    keys = Keys()
+    return Ledger.of(redis.hgetall(keys.ledger)).total, int(redis.zcard(keys.dead))
+
+
+def _parts(settings: Settings) -> list[Part]:
+    python = [sys.executable, "-m"]
+    parts = [Part("gateway", [*python, "producers.gateway"])]
+    parts += [
+        Part(f"worker-{number}", [*python, *worker_command(f"worker-{number}")])
+        for number in range(1, settings.workers + 1)
+    ]
+    return [*parts, Part("scheduler", [*python, "producers.scheduler"])]
+
+
+def worker_command(name: str) -> list[str]:
+    """Celery's own command for one worker. Gossip and mingle would only make workers chat with each other."""
+    quiet = ["--without-gossip", "--without-mingle"]
+    return ["celery", "-A", "worker", "worker", "-n", f"{name}@%h", "-l", "INFO", *quiet]
+
+
+async def _wait_for_canary(
+    settings: Settings, supervisor: Supervisor, stop: asyncio.Event, clock: Clock
+) -> float | None:
+    """Wait until the gateway says that a canary has gone round; return its time, ms; None if `stop` came first."""
+    deadline = clock.monotonic() + PATIENCE
+    reason = "the gateway does not answer"
+    while not stop.is_set():
+        health = await asyncio.to_thread(_health, settings)
+        if health is not None and health["status"] == "ok":
+            return float(health["canary_round_trip_ms"])
+        if health is not None:
+            reason = health["reason"]
+        if clock.monotonic() > deadline:
+            raise CannotStart(f"Not ready after {PATIENCE:g} s: {reason}. The logs are in {supervisor.logs}.")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 0.05)
+    return None
+
+
+def _health(settings: Settings) -> dict[str, Any] | None:
+    try:
+        with urllib.request.urlopen(f"{settings.gateway_url}/_thrice/health", timeout=5) as answer:  # noqa: S310 - ours
+            return dict(orjson.loads(answer.read()))
+    except urllib.error.HTTPError as error:
+        with error:
+            return dict(orjson.loads(error.read()))
+    except OSError:
+        return None

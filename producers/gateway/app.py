@@ -1,0 +1,273 @@
+"""The ASGI application for all services on one port.
+
+Its main path is the list of its steps: route, authenticate, read the body, parse, check, call, serialize.
+
+Plain methods of the services run in a pool of threads, coroutine methods on the event loop; a caller that hangs up
+takes a waiting coroutine with it. A refusal (`ApiError`) is written in the caller's protocol, and so is a store that
+does not answer: a 503 after which nothing has happened. Anything else is a bug of ours: its trace goes to the log, the
+caller gets a 500 that names the request's id and nothing more.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import IO, Any
+
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from producers.errors import ApiError
+from producers.gateway import refusals
+from producers.gateway.body import Body, CallerGone, Receive, Spooling, received, without_aws_chunked
+from producers.gateway.errors import serialize_error
+from producers.gateway.head import Head
+from producers.gateway.model import Operation, Service, load_services
+from producers.gateway.parse import Parameters, parse, parse_form
+from producers.gateway.route import Router, UnknownService
+from producers.gateway.serialize import Answer, serialize
+from producers.gateway.signature import Caller, SignatureVerifier, with_headers_of_url
+from producers.gateway.validate import Validator
+from producers.seams import FileRange, Request
+from worker.clock import Clock
+from worker.errors import StoreUnavailable
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Hook = Callable[[], Any]
+
+_log = logging.getLogger("thrice.gateway")
+
+#: Threads for the methods of the services and for files.
+_THREADS = 64
+
+#: Bytes of a file that are read and sent at once.
+_PIECE = 262_144
+
+#: Where thrice's own pages are: not AWS's.
+_INTERNAL = "/_thrice/"
+
+
+class Gateway:
+    """Answers boto3, the AWS CLI and every other SDK for all services that it is given."""
+
+    def __init__(
+        self,
+        services: Mapping[str, object],
+        *,
+        settings: Settings,
+        clock: Clock,
+        credentials: Mapping[str, str],
+        internal: AsgiApp,
+        on_startup: Sequence[Hook] = (),
+        on_shutdown: Sequence[Hook] = (),
+    ) -> None:
+        """Prepare all tables.
+
+        `services` maps botocore's service names to the objects whose methods are the operations; `credentials` access
+        keys to secrets. `clock` must be the machine's own: callers sign with theirs. The hooks may be coroutines.
+        """
+        self._services = load_services(services)
+        self._router = Router(self._services)
+        self._signatures = SignatureVerifier(credentials, clock)
+        self._validator = Validator(settings.account_id)
+        self._uploads = settings.folder / "tmp"
+        self._internal = internal
+        self._on_startup = on_startup
+        self._on_shutdown = on_shutdown
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection of ASGI: a request, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["path"].startswith(_INTERNAL) or scope["type"] != "http":
+            await self._internal(scope, receive, send)
+        else:
+            with contextlib.suppress(CallerGone):
+                await self._serve(Head.of(scope), receive, send)
+
+    async def _serve(self, head: Head, receive: Receive, send: Send) -> None:
+        request_id = str(uuid.uuid4())
+        try:
+            service = self._router.service_of(head)
+        except UnknownService as unknown:
+            answer = serialize_error(unknown.protocol, self._explain(unknown), request_id)
+        else:
+            answer = await self._answer(head, service, receive, request_id)
+        await self._send(answer, head, request_id, send)
+
+    # --- the main path ------------------------------------------------------------------------------------------
+
+    async def _answer(self, head: Head, service: Service, receive: Receive, request_id: str) -> Answer:
+        """Answer a request; every way in which it can fail is an answer too."""
+        try:
+            return await self._steps(head, service, receive, request_id)
+        except ApiError as error:
+            return serialize_error(service, error, request_id, path=head.path)
+        except (RedisError, StoreUnavailable) as error:
+            _log.warning("The store did not answer request %s: %s", request_id, error)
+            text = "The store did not answer, so nothing was accepted. Try again."
+            refusal = ApiError(refusals.UNAVAILABLE[service.protocol], text)
+            return serialize_error(service, refusal, request_id, status=503)
+        except CallerGone:
+            raise
+        except Exception:  # noqa: BLE001 - the one place where a bug of ours becomes an answer
+            _log.exception("Request %s failed", request_id)
+            text = f"thrice failed; its log has the reason under the request id {request_id}."
+            refusal = ApiError(refusals.INTERNAL[service.protocol], text)
+            return serialize_error(service, refusal, request_id, status=500)
+
+    async def _steps(self, head: Head, service: Service, receive: Receive, request_id: str) -> Answer:
+        caller = self._signatures.authenticate(head, service)
+        head = with_headers_of_url(head)
+        route = None if service.protocol == "query" else self._router.route(head, service, {})
+        spooling = Spooling(self._uploads / f"upload-{request_id}", self._threads)
+        async with received(receive, head, service, route, caller, spooling) as body:
+            form = parse_form(head, body.data) if service.protocol == "query" else {}
+            route = route or self._router.route(head, service, form)
+            operation = _implemented(route.operation)
+            head = without_aws_chunked(head)
+            parameters = self._validator.check(operation, parse(route, head, body.data, form))
+            request = _request(head, operation, caller, body, request_id)
+            result = await self._call(operation, request, parameters, receive)
+            return serialize(operation, result, request_id)
+
+    async def _call(self, operation: Operation, request: Request, parameters: Parameters, receive: Receive) -> Any:
+        """Call the method, in a thread or on the loop."""
+        if operation.method is None:
+            raise _not_implemented(operation)
+        if not operation.is_async:
+            call = partial(operation.method, request, **parameters)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        work = asyncio.ensure_future(operation.method(request, **parameters))
+        hung_up = asyncio.ensure_future(_hung_up(receive))
+        try:
+            await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise CallerGone
+            return work.result()
+        finally:
+            work.cancel()
+            hung_up.cancel()
+            await asyncio.gather(work, hung_up, return_exceptions=True)
+
+    def _explain(self, unknown: UnknownService) -> ApiError:
+        known = ", ".join(sorted({service.name for service in self._services}))
+        text = (
+            f"thrice has no service '{unknown.name}'; it has {known}. Point this client at AWS, or leave the call out."
+        )
+        return refusals.not_implemented(unknown.protocol, text)
+
+    # --- the answer ---------------------------------------------------------------------------------------------
+
+    async def _send(self, answer: Answer, head: Head, request_id: str, send: Send) -> None:
+        if not isinstance(answer.body, FileRange):
+            await _start(answer, len(answer.body), head, request_id, send)
+            await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            file = await loop.run_in_executor(self._threads, _open_at, answer.body)
+        except FileNotFoundError:
+            refusal = ApiError("ServiceUnavailable", "The object was replaced at this moment. Try again.", 503)
+            await self._send(serialize_error("rest-xml", refusal, request_id), head, request_id, send)
+            return
+        with file:
+            await _start(answer, answer.body.length, head, request_id, send)
+            await self._stream(file, answer.body.length, head, send)
+
+    async def _stream(self, file: IO[bytes], length: int, head: Head, send: Send) -> None:
+        left = 0 if head.method == "HEAD" else length
+        loop = asyncio.get_running_loop()
+        while left:
+            piece = await loop.run_in_executor(self._threads, file.read, min(left, _PIECE))
+            if not piece:
+                raise EOFError(f"{file.name} is {left} bytes shorter than its record says; the answer was cut off.")
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    # --- start and end ------------------------------------------------------------------------------------------
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._change(self._on_startup, "lifespan.startup", send)
+            elif message["type"] == "lifespan.shutdown":
+                await self._change(self._on_shutdown, "lifespan.shutdown", send)
+                self._threads.shutdown()
+                return
+
+    async def _change(self, hooks: Sequence[Hook], event: str, send: Send) -> None:
+        """Run the hooks, and tell the server; a hook that fails keeps the server from starting."""
+        try:
+            for hook in hooks:
+                result = hook()
+                if inspect.isawaitable(result):
+                    await result
+        except Exception as error:
+            await send({"type": f"{event}.failed", "message": str(error)})
+            raise
+        await send({"type": f"{event}.complete"})
+
+
+def _implemented(operation: Operation) -> Operation:
+    if operation.method is None:
+        raise _not_implemented(operation)
+    return operation
+
+
+def _not_implemented(operation: Operation) -> ApiError:
+    text = f"thrice does not implement {operation}. Nothing was changed."
+    return refusals.not_implemented(operation.service.protocol, text)
+
+
+def _request(head: Head, operation: Operation, caller: Caller, body: Body, request_id: str) -> Request:
+    return Request(
+        request_id=request_id,
+        service=operation.service.name,
+        operation=operation.name,
+        base_url=head.base_url,
+        source_ip=head.source_ip,
+        access_key=caller.access_key,
+        headers=head.headers,
+        body=body.spooled,
+    )
+
+
+async def _hung_up(receive: Receive) -> None:
+    """Return when the caller closes the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _start(answer: Answer, length: int, head: Head, request_id: str, send: Send) -> None:
+    headers = {**answer.headers, "x-amzn-requestid": request_id}
+    if "x-amz-request-id" in answer.headers:
+        headers["x-amz-id-2"] = request_id
+    if head.method != "HEAD" and answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers["content-length"] = str(length)
+    raw = [(name.encode("latin-1"), _header_bytes(value)) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+
+
+def _header_bytes(value: str) -> bytes:
+    """A header as it was received, or as UTF-8 where it has characters of its own."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
+
+
+def _open_at(part: FileRange) -> IO[bytes]:
+    file = part.path.open("rb")
+    file.seek(part.offset)
+    return file

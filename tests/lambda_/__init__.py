@@ -1,0 +1,1 @@
+"""The Lambda API: names, configurations, policies, Invoke, and the registry below them."""

@@ -1,0 +1,1 @@
+"""CloudWatch Logs over the logs of the functions."""

@@ -1,0 +1,1 @@
+"""S3: objects, listings, notifications, and what a crash leaves behind."""

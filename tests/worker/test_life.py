@@ -1,0 +1,388 @@
+"""The life of an event on a real Redis, with a clock that is moved: 0 s, 60 s, 180 s, dead letter."""
+
+import orjson
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from tests.worker.conftest import System, failure, function
+from worker.executor import Executor
+from worker.function import EventInvokeConfig
+from worker.invocation import Lost, Succeeded
+from worker.queue import EventQueue
+from worker.retry import Succeed
+from worker.settlement import settlement_of
+
+
+def create_queue(system: System, name: str) -> str:
+    """Make an SQS queue as the API would, and return its ARN."""
+    attributes = {"DelaySeconds": "0", "MaximumMessageSize": "1048576", "MessageRetentionPeriod": "345600"}
+    record = {"v": 1, "attributes": attributes, "tags": {}}
+    system.redis.hset(system.keys.queues, name, orjson.dumps(record))
+    return f"arn:aws:sqs:us-east-1:000000000000:{name}"
+
+
+def test_third_failure_is_the_last(system: System, queue_messages):
+    """An event that keeps failing runs at 0 s, 60 s and 180 s, and is then a dead letter: the event itself."""
+    system.define(function(dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure("no such sku")]
+    request_id = system.enqueue(payload=b'{"sku": 7}')
+
+    moments = system.drain()
+
+    record, message = system.record(request_id), queue_messages("dlq")[0]
+    assert moments == [0, 60, 180]
+    assert [run.attempt for run in system.environments.runs] == [1, 2, 3]
+    assert {run.request_id for run in system.environments.runs} == {request_id}
+    assert (record["state"], record["condition"], record["attempts_made"]) == ("dead_lettered", "RetriesExhausted", "3")
+    assert len(orjson.loads(f"[{record['attempts']}]")) == 3
+    assert (message["body"], message["attributes"]) == (
+        '{"sku": 7}',
+        {
+            "RequestID": {"DataType": "String", "StringValue": request_id},
+            "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+            "ErrorMessage": {"DataType": "String", "StringValue": "no such sku"},
+        },
+    )
+    assert system.ledger().total.document() == {
+        "accepted": 1,
+        "succeeded": 0,
+        "dead_lettered": 1,
+        "dropped": {},
+        "in_hand": {"ready": 0, "waiting": 0, "running": 0},
+        "retried": 2,
+        "balanced": True,
+    }
+
+
+def test_success_ends_an_event(system: System):
+    """An event that succeeds runs once, and its record expires."""
+    request_id = system.enqueue()
+
+    moments = system.drain()
+
+    assert moments == [0]
+    assert system.record(request_id)["state"] == "succeeded"
+    assert 0 < system.redis.ttl(system.keys.event(request_id)) <= 3_600
+    assert system.ledger().total.succeeded == 1
+
+
+def test_event_recovers_on_its_second_attempt(system: System):
+    """A failure that passes costs a retry and no more."""
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+    request_id = system.enqueue()
+
+    moments = system.drain()
+
+    assert moments == [0, 60]
+    assert system.record(request_id)["state"] == "succeeded"
+    assert system.ledger().total.retried == 1
+
+
+def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: System):
+    """Nobody takes it, so the ledger says why it is gone."""
+    system.environments.outcomes = [failure()]
+    system.enqueue()
+
+    system.drain()
+
+    assert system.ledger().total.dropped == {"RetriesExhausted": 1}
+
+
+def test_dead_letter_queue_that_is_gone_is_counted(system: System):
+    """A dead letter that nobody took does not count as dead-lettered."""
+    system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
+    system.environments.outcomes = [failure()]
+    system.enqueue()
+
+    system.drain()
+
+    assert system.ledger().total.dropped == {"RetriesExhausted": 1}
+    assert system.redis.hget(system.keys.ledger, "f|dead_letter_errors") == b"1"
+
+
+def test_destinations_get_records(system: System, queue_messages):
+    """OnSuccess and OnFailure get AWS's record; the dead-letter queue is sent to as well."""
+    config = EventInvokeConfig(
+        maximum_retry_attempts=0, on_success=create_queue(system, "good"), on_failure=create_queue(system, "bad")
+    )
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [Succeeded(b'{"total": 12345678901234567890}'), failure()]
+    good, bad = system.enqueue(payload=b'{"a":[]}'), system.enqueue()
+
+    system.drain()
+
+    success = queue_messages("good")[0]["body"]
+    record = orjson.loads(queue_messages("bad")[0]["body"])
+    assert '"responsePayload":{"total": 12345678901234567890}' in success
+    assert orjson.loads(success)["requestContext"] == {
+        "requestId": good,
+        "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST",
+        "condition": "Success",
+        "approximateInvokeCount": 1,
+    }
+    assert (record["requestContext"]["requestId"], record["requestContext"]["condition"]) == (bad, "RetriesExhausted")
+    assert record["responseContext"] == {
+        "statusCode": 200,
+        "executedVersion": "$LATEST",
+        "functionError": "Unhandled",
+    }
+    assert len(queue_messages("dlq")) == 1
+    assert system.ledger().total.dead_lettered == 1
+
+
+def test_age_is_looked_at_ahead(system: System, queue_messages):
+    """With 90 s of age there is one retry; the next would come too late, and the event is given up at once."""
+    config = EventInvokeConfig(maximum_event_age=90, on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config))
+    system.environments.outcomes = [failure()]
+    system.enqueue()
+
+    moments = system.drain()
+
+    context = orjson.loads(queue_messages("bad")[0]["body"])["requestContext"]
+    assert moments == [0, 60]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 2)
+
+
+def test_event_that_grew_too_old_in_the_queue_is_not_run(system: System, queue_messages):
+    """Nothing ran, so the record says so: no response, count 0."""
+    config = EventInvokeConfig(maximum_event_age=60, on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config))
+    system.enqueue()
+    system.clock.advance(61)
+
+    moments = system.drain()
+
+    record = orjson.loads(queue_messages("bad")[0]["body"])
+    assert moments == []
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert sorted(record) == ["requestContext", "requestPayload", "timestamp", "version"]
+
+
+def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(system: System, queue_messages):
+    """No run, no retry: ZeroReservedConcurrency."""
+    system.define(function(reserved_concurrency=0, dead_letter_arn=create_queue(system, "dlq")))
+    request_id = system.enqueue()
+
+    moments = system.drain()
+
+    assert moments == []
+    assert system.record(request_id)["condition"] == "ZeroReservedConcurrency"
+    assert queue_messages("dlq")[0]["attributes"]["ErrorCode"]["StringValue"] == "429"
+
+
+def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
+    """While the only place is taken an event backs off 1 s, 2 s, 4 s; then it is run as attempt 1."""
+    system.define(function(reserved_concurrency=1))
+    holder = system.enqueue()
+    assert system.worker.claim(holder) is not None
+    request_id = system.enqueue()
+    waits = []
+    for _ in range(3):
+        system.executor.attempt(request_id)
+        waits.append(float(system.record(request_id)["due_at"]) - system.clock.now().timestamp() * 1000)
+        system.clock.advance(waits[-1] / 1000 + 0.01)
+        system.worker.sweep()
+
+    system.redis.srem(system.keys.running("f"), holder)
+    system.executor.attempt(request_id)
+
+    assert [round(wait / 1000) for wait in waits] == [1, 2, 4]
+    assert [run.attempt for run in system.environments.runs] == [1]
+    assert system.record(request_id)["state"] == "succeeded"
+
+
+def test_places_are_given_back(system: System):
+    """A finished attempt frees its place for the next."""
+    system.define(function(reserved_concurrency=1))
+    for _ in range(3):
+        system.enqueue()
+
+    system.work()
+
+    assert system.ledger().total.succeeded == 3
+    assert system.redis.scard(system.keys.running("f")) == 0
+
+
+def test_function_deleted_meanwhile(system: System):
+    """An event whose function is gone is dropped, and the ledger says why."""
+    system.enqueue()
+    system.redis.hdel(system.keys.functions, "f")
+
+    system.drain()
+
+    assert system.ledger().total.dropped == {"FunctionDeleted": 1}
+
+
+def test_what_runs_is_the_configuration_in_force(system: System):
+    """An event that was queued before a change runs with the new configuration."""
+    request_id = system.enqueue()
+    system.define(function(timeout=9))
+
+    claimed = system.worker.claim(request_id)
+
+    assert claimed is not None
+    assert claimed.function == function(timeout=9)
+
+
+def test_our_own_failure_uses_up_no_attempt(system: System):
+    """A process that could not be started is not the function's fault."""
+    system.environments.outcomes = [Lost("no process"), Lost("no process"), Succeeded(b"1")]
+    request_id = system.enqueue()
+
+    moments = system.drain()
+
+    assert moments == [0, 1, 3]
+    assert system.record(request_id)["attempts_made"] == "1"
+
+
+def test_second_message_for_an_event_does_nothing(system: System):
+    """The transport may deliver a message twice; the event is claimed once."""
+    request_id = system.enqueue()
+
+    system.executor.attempt(request_id)
+    system.executor.attempt(request_id)
+
+    assert len(system.environments.runs) == 1
+    assert system.ledger().total.succeeded == 1
+
+
+def test_events_of_a_dead_worker_come_back(system: System):
+    """A worker that dies holds its event no longer than its lease; its place is free again as well."""
+    request_id = system.enqueue()
+    queue, _ = system.another_worker()
+    system.messages()
+    assert queue.claim(request_id) is not None
+    assert system.ledger().total.running == 1
+
+    system.redis.zadd(system.keys.workers, {"another": 1})  # as if its lease had ended long ago
+    swept = system.worker.sweep()
+    system.work()
+
+    assert swept.reaped == 1
+    assert system.record(request_id)["state"] == "succeeded"
+    assert system.redis.scard(system.keys.running("f")) == 0
+    assert system.ledger().total.succeeded == 1
+
+
+def test_event_that_kills_its_workers_is_given_up(system: System):
+    """After five dead workers the event is taken for the cause, and goes to the dead letters."""
+    request_id = system.enqueue()
+    for number in range(5):
+        queue, _ = system.another_worker(f"worker-{number}")
+        assert queue.claim(request_id) is not None
+        system.redis.zadd(system.keys.workers, {f"worker-{number}": 1})
+        system.worker.sweep()
+
+    system.work()
+
+    assert system.environments.runs == []
+    assert system.ledger().total.dropped == {"WorkerLost": 1}
+
+
+def test_worker_that_was_given_up_can_change_nothing(system: System):
+    """A worker that wakes up after its lease ended settles in vain: the event belongs to another now."""
+    request_id = system.enqueue()
+    queue, _ = system.another_worker()
+    claimed = queue.claim(request_id)
+    assert claimed is not None
+    system.redis.zadd(system.keys.workers, {"another": 1})
+    system.worker.sweep()
+    mine = system.worker.claim(request_id)
+    assert mine is not None
+    before = system.record(request_id)
+
+    late = settle_as(queue, claimed)
+
+    assert late is False
+    assert system.record(request_id) == before
+    assert system.ledger().total.running == 1
+
+
+def settle_as(queue, claimed) -> bool:
+    """Settle `claimed` as a success."""
+    return queue.settle(settlement_of(claimed, None, Succeed(), claimed.invocation.accepted_at))
+
+
+def test_lost_message_is_written_again(system: System):
+    """A message that was popped by a worker that died before it claimed the event does not take the event with it."""
+    request_id = system.enqueue()
+    assert system.messages() == [request_id]
+    system.redis.zadd(system.keys.ready, {request_id: 1})  # as if that had been long ago
+
+    swept = system.worker.sweep()
+    system.work()
+
+    assert swept.republished == 1
+    assert system.record(request_id)["state"] == "succeeded"
+
+
+def test_message_that_is_still_queued_is_not_written_again(system: System):
+    """Events that wait behind a long queue are not lost, however long they wait."""
+    ids = [system.enqueue() for _ in range(3)]
+    for position, request_id in enumerate(ids):
+        system.redis.zadd(system.keys.ready, {request_id: 1_000 + position})
+
+    swept = system.worker.sweep()
+
+    assert swept.republished == 0
+    assert system.messages() == ids
+
+
+def test_result_waits_for_redis(system: System):
+    """Redis goes away while a handler runs: its result is settled when Redis is back, and the event is not lost."""
+    request_id = system.enqueue()
+    pauses = []
+
+    class Flaky:
+        """A worker's queue whose connection breaks twice at the settlement."""
+
+        def __getattr__(self, name: str):
+            return getattr(system.worker, name)
+
+        def settle(self, settlement):
+            if len(pauses) < 2:
+                raise RedisConnectionError("Connection refused")
+            return system.worker.settle(settlement)
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        return False
+
+    Executor(Flaky(), system.environments, (0.0, 60.0, 120.0), system.clock, wait).attempt(request_id)
+
+    assert pauses == [0.05, 0.1]
+    assert system.record(request_id)["state"] == "succeeded"
+
+
+def test_first_countdown_delays_the_first_attempt(system: System):
+    """With countdowns of 5, 60, 120 the first attempt is made after 5 s."""
+    system.queue = EventQueue(system.redis, system.keys, countdown=5)
+    system.enqueue()
+
+    assert system.drain() == [5]
+
+
+def test_log_of_an_attempt_is_kept_with_its_settlement(system: System):
+    """What the handler logged can be read under the function's log."""
+    request_id = system.enqueue()
+
+    system.drain()
+
+    entries = system.redis.xrange(system.keys.log("f"))
+    assert [fields for _, fields in entries] == [
+        {b"stream": b"s", b"events": orjson.dumps([[1, f"START RequestId: {request_id}"]])}
+    ]
+
+
+def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
+    """After all has ended only permanent keys stay, those of the ledger, the functions and the log."""
+    system.define(function(dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+    for _ in range(4):
+        system.enqueue()
+
+    system.drain()
+
+    lasting = {key.decode() for key in system.redis.keys() if system.redis.ttl(key) == -1}
+    keys = system.keys
+    assert lasting == {keys.functions, keys.queues, keys.ledger, keys.workers, keys.log("f"), keys.clock}

@@ -1,0 +1,58 @@
+"""The answer of a synchronous invocation, on its way from the worker to the caller who waits for it."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from config import limits
+from worker.invocation import Attempt, Crashed, FunctionError, Lost, Outcome, Succeeded, Throttled, TimedOut
+
+_ERRORS = {kind.__name__: kind for kind in (FunctionError, TimedOut, Crashed)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How the invocation ended, and the last 4 KB of what it logged."""
+
+    outcome: Outcome
+    log_tail: bytes = b""
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> "Reply":
+        """The reply for a finished attempt."""
+        log = "".join(event.message if event.message.endswith("\n") else event.message + "\n" for event in attempt.log)
+        return cls(attempt.outcome, log.encode("utf-8", "replace")[-limits.MAX_LOG_TAIL :])
+
+    def encode(self) -> bytes:
+        """A line of JSON that says what the outcome is, the response's bytes as they are, and the log's tail."""
+        header: dict[str, object] = {"kind": type(self.outcome).__name__}
+        response = b""
+        match self.outcome:
+            case FunctionError(response, error_type, error_message):
+                header |= {"error_type": error_type, "error_message": error_message}
+            case Succeeded(response):
+                pass
+            case Throttled(reserved_concurrency):
+                header["reserved_concurrency"] = reserved_concurrency
+            case Lost(reason):
+                header["reason"] = reason
+        header["response"] = len(response)
+        return orjson.dumps(header) + b"\n" + response + self.log_tail
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Reply":
+        """What `encode` made."""
+        line, _, rest = data.partition(b"\n")
+        header = orjson.loads(line)
+        response, log_tail = rest[: header["response"]], rest[header["response"] :]
+        outcome: Outcome
+        match header["kind"]:
+            case "Succeeded":
+                outcome = Succeeded(response)
+            case "Throttled":
+                outcome = Throttled(header["reserved_concurrency"])
+            case "Lost":
+                outcome = Lost(header["reason"])
+            case kind:
+                outcome = _ERRORS[kind](response, header["error_type"], header["error_message"])
+        return cls(outcome, log_tail)

@@ -1,0 +1,230 @@
+"""The code of the functions: kept in Redis as the zip that was uploaded, unpacked once on each machine that runs it.
+
+Both places name it by the SHA-256 of the zip, so that what is there is right and never changes. `check_zip` says whether
+a zip can be unpacked, before a function is made of it; it is the only judge, also when the zip is unpacked.
+"""
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import stat
+import zipfile
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from config import limits
+from worker.errors import StoreUnavailable
+from worker.keys import Keys
+
+_CHUNK = 1_048_576
+
+#: A path may lead over so many links; more is a circle.
+_MAX_LINKS = 40
+
+
+class Reason(Enum):
+    """Why a deployment package cannot be used."""
+
+    NOT_A_ZIP = "not a zip"
+    TOO_LARGE = "too large unzipped"
+    TRAVERSAL = "leads outside"
+    CONFLICT = "contradicts itself"
+
+
+class UnusablePackage(Exception):
+    """Raised when a deployment package cannot be unpacked. The text says which entry is to blame."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CodeMissing(Exception):
+    """Raised when Redis has no package of this name, although a function says so. The text is the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A file or a link of a package."""
+
+    info: zipfile.ZipInfo
+    is_executable: bool
+    link_target: str | None  # None: a file
+
+
+class CodeStore:
+    """Finds the unpacked code of a package, wherever it comes from. Any thread and any number of processes may ask."""
+
+    def __init__(self, redis: Redis, keys: Keys, folder: Path) -> None:
+        """Unpack into `folder`/code."""
+        self._redis = redis
+        self._keys = keys
+        self._folder = folder / "code"
+
+    def put(self, pipe: Pipeline, package: bytes) -> str:
+        """Add to `pipe` the command that stores a zip, and say its name: the hex SHA-256."""
+        sha256 = hashlib.sha256(package).hexdigest()
+        pipe.set(self._keys.code(sha256), package)
+        return sha256
+
+    def root(self, sha256: str) -> Path:
+        """The folder of the unpacked package. Its files cannot be written, unless by root.
+
+        Raises:
+            CodeMissing: Redis does not have it.
+            UnusablePackage: it cannot be unpacked.
+            StoreUnavailable: Redis did not answer.
+            OSError: the folder cannot be written.
+        """
+        root = self._folder / sha256
+        if not root.is_dir():
+            self._unpack(sha256, root)
+        return root
+
+    def _unpack(self, sha256: str, root: Path) -> None:
+        package = self._fetch(sha256)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unnamed = self._folder / f".{sha256}.{secrets.token_hex(4)}"
+        try:
+            unpack(package, unnamed)
+            unnamed.rename(root)
+        except OSError:
+            if not root.is_dir():  # else another worker was faster, with the same
+                raise
+        finally:
+            shutil.rmtree(unnamed, ignore_errors=True)  # nothing is there if all went well
+
+    def _fetch(self, sha256: str) -> bytes:
+        try:
+            package: bytes | None = self._redis.get(self._keys.code(sha256))
+        except RedisError as error:
+            raise StoreUnavailable(f"Redis did not hand out the package {sha256}: {error}") from error
+        if package is None or hashlib.sha256(package).hexdigest() != sha256:
+            raise CodeMissing(sha256)
+        return package
+
+
+def check_zip(package: bytes) -> None:
+    """See whether a zip can be unpacked: every entry is read once, to its checksum.
+
+    Raises:
+        UnusablePackage: it cannot, for the `Reason` given.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+            for entry in _entries(archive):
+                with archive.open(entry.info) as content:
+                    while content.read(_CHUNK):
+                        pass
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        raise UnusablePackage(Reason.NOT_A_ZIP, f"The zip cannot be read: {error}") from error
+
+
+def unpack(package: bytes, root: Path) -> None:
+    """Unpack a zip into the new folder `root`.
+
+    Raises:
+        UnusablePackage: it cannot be unpacked; part of it may be there.
+        OSError: the folder cannot be written.
+    """
+    check_zip(package)
+    root.mkdir(mode=0o755)
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        entries = _entries(archive)
+        for info in archive.infolist():
+            if info.is_dir():
+                (root / info.filename).mkdir(parents=True, exist_ok=True)
+        # Links last: until they are there, no path can lead over one.
+        for entry in sorted(entries, key=lambda entry: entry.link_target is not None):
+            path = root / entry.info.filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if entry.link_target is not None:
+                path.symlink_to(entry.link_target)
+                continue
+            with archive.open(entry.info) as content, path.open("xb") as file:
+                shutil.copyfileobj(content, file, _CHUNK)
+            path.chmod(0o555 if entry.is_executable else 0o444)
+
+
+def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
+    """The files and links of a zip, the last of each name.
+
+    Raises:
+        UnusablePackage: they are too large together, lead outside, or contradict each other.
+    """
+    size = sum(info.file_size for info in archive.infolist())
+    if size > limits.MAX_UNZIPPED:
+        raise UnusablePackage(
+            Reason.TOO_LARGE, f"The zip holds {size} bytes unzipped, and {limits.MAX_UNZIPPED} are allowed."
+        )
+    folders: set[PurePosixPath] = set()
+    entries: dict[PurePosixPath, _Entry] = {}
+    for info in archive.infolist():
+        path = _path(info.filename)
+        folders.update(path.parents)
+        if info.is_dir():
+            folders.add(path)
+        else:
+            with archive.open(info) as content:
+                entries[path] = _entry(info, content)
+    for path in folders & entries.keys():
+        raise UnusablePackage(Reason.CONFLICT, f"The zip has '{path}' as a file and as a folder.")
+    _refuse_links_that_lead_outside(entries)
+    return list(entries.values())
+
+
+def _path(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise UnusablePackage(Reason.TRAVERSAL, f"The zip's entry '{name}' would lie outside the function's folder.")
+    return path
+
+
+def _entry(info: zipfile.ZipInfo, content: IO[bytes]) -> _Entry:
+    mode = info.external_attr >> 16 if info.create_system == 3 else 0  # 3: made on Unix
+    kind = stat.S_IFMT(mode)
+    if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:
+        raise UnusablePackage(Reason.CONFLICT, f"The zip's entry '{info.filename}' is neither a file nor a link.")
+    target = os.fsdecode(content.read(4096)) if kind == stat.S_IFLNK else None
+    return _Entry(info, bool(mode & 0o111), target)
+
+
+def _refuse_links_that_lead_outside(entries: dict[PurePosixPath, _Entry]) -> None:
+    """Follow every link as the kernel would, also over other links."""
+    links = {path: entry.link_target for path, entry in entries.items() if entry.link_target is not None}
+    for path, target in links.items():
+        if not _stays_inside(path, links):
+            raise UnusablePackage(
+                Reason.TRAVERSAL, f"The zip's link '{path}' to '{target}' would lead outside the function's folder."
+            )
+
+
+def _stays_inside(path: PurePosixPath, links: dict[PurePosixPath, str]) -> bool:
+    at = PurePosixPath()
+    left = list(reversed(path.parts))
+    followed = 0
+    while left:
+        part = left.pop()
+        if part == "..":
+            if at == PurePosixPath():
+                return False
+            at = at.parent
+            continue
+        at /= part
+        if at in links:
+            followed += 1
+            target = PurePosixPath(links[at])
+            if target.is_absolute() or followed > _MAX_LINKS:
+                return False
+            left += reversed(target.parts)
+            at = at.parent
+    return True

@@ -1,0 +1,112 @@
+"""The log of one environment, between the bytes that a handler prints and the events that are stored.
+
+Output becomes one event a line; the platform adds its own lines in between. While an invocation runs, events are handed
+to the sink after a second or 64 KiB, whichever is first; what is left at its end goes with the answer, so that a short
+invocation costs no round trip for its log. A line without end is cut at 256 KiB.
+"""
+
+import time
+from collections.abc import Callable
+
+from worker.clock import Clock, to_ms
+from worker.invocation import LogEvent
+
+#: Is handed a function's name, the name of a log stream, and the next events of it, in the thread that runs the
+#: invocation. It must deal with its own failures: what it raises ends the attempt.
+LogSink = Callable[[str, str, list[LogEvent]], None]
+
+#: A longer line is cut into several events. Source: the size of a CloudWatch Logs event.
+MAX_LINE = 262_144
+
+#: So much is kept before it is handed on while the invocation runs: bytes, and seconds.
+FLUSH_SIZE = 65_536
+FLUSH_AFTER = 1.0
+
+
+class Log:
+    """What one environment has to say. Used by one thread at a time."""
+
+    def __init__(self, function: str, stream: str, clock: Clock, sink: LogSink) -> None:
+        self.stream = stream
+        self._function = function
+        self._clock = clock
+        self._sink = sink
+        self._unfinished = bytearray()
+        self._events: list[LogEvent] = []
+        self._size = 0
+        self._oldest = 0.0
+
+    def write(self, data: bytes) -> None:
+        """Take in output of the handler's process."""
+        *lines, rest = data.split(b"\n")
+        if lines:
+            lines[0] = bytes(self._unfinished) + lines[0]
+            self._unfinished.clear()
+        self._unfinished += rest
+        now = to_ms(self._clock.now())
+        for line in lines:
+            self._add_line(line, now)
+        while len(self._unfinished) >= MAX_LINE:
+            cut = _cut(self._unfinished)
+            self._add(bytes(self._unfinished[:cut]), now)
+            del self._unfinished[:cut]
+        if self._size >= FLUSH_SIZE:
+            self.flush()
+
+    def say(self, line: str) -> None:
+        """Add a line of the platform's."""
+        self._finish_line()
+        self._append(LogEvent(to_ms(self._clock.now()), line))
+
+    def flush_if_due(self) -> None:
+        """Hand on what has waited for a second."""
+        if self._events and time.monotonic() - self._oldest >= FLUSH_AFTER:
+            self.flush()
+
+    def flush(self, *, all_of_it: bool = False) -> None:
+        """Hand on every finished line; with `all_of_it`, one that has no end yet as well."""
+        if all_of_it:
+            self._finish_line()
+        events = self._take_events()
+        if events:
+            self._sink(self._function, self.stream, events)
+
+    def take(self) -> tuple[LogEvent, ...]:
+        """What was not handed on, for the answer; a line that has no end yet ends here."""
+        self._finish_line()
+        return tuple(self._take_events())
+
+    def _finish_line(self) -> None:
+        if self._unfinished:
+            self.write(b"\n")
+
+    def _take_events(self) -> list[LogEvent]:
+        events, self._events, self._size = self._events, [], 0
+        return events
+
+    def _add_line(self, line: bytes, now: int) -> None:
+        while len(line) > MAX_LINE:
+            cut = _cut(line)
+            self._add(line[:cut], now)
+            line = line[cut:]
+        self._add(line, now)
+
+    def _add(self, line: bytes, now: int) -> None:
+        # A carriage return stands between the lines of one event: a traceback, a record of several lines.
+        text = line.decode("utf-8", "replace").rstrip("\r").replace("\r", "\n")
+        if text:  # CloudWatch Logs knows no empty event
+            self._append(LogEvent(now, text))
+
+    def _append(self, event: LogEvent) -> None:
+        if not self._events:
+            self._oldest = time.monotonic()
+        self._events.append(event)
+        self._size += len(event.message)
+
+
+def _cut(line: bytes | bytearray) -> int:
+    """Where to cut a line that is too long, so that no character is torn."""
+    cut = MAX_LINE
+    while cut > MAX_LINE - 4 and line[cut : cut + 1] and line[cut] & 0xC0 == 0x80:
+        cut -= 1
+    return cut
