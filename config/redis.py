@@ -49,15 +49,16 @@ class ServerProgram:
 def url(settings: Settings) -> str:
     """Where Redis is: the operator's URL, or the socket of the embedded server in the data folder."""
     if settings.redis_url is not None:
-        return re.sub(r"^redis\+socket://", "unix://", settings.redis_url)
-    return f"unix://{socket_path(settings)}?password={_password(settings)}"
+        return re.sub(r"^redis\+socket://", "unix://", settings.redis_url).replace("virtual_host=", "db=")
+    return f"unix://:{_password(settings)}@{socket_path(settings)}"
 
 
 def celery_url(settings: Settings) -> str:
-    """The same for Celery, which names Unix sockets `redis+socket://`."""
-    if settings.redis_url is not None:
-        return re.sub(r"^unix://", "redis+socket://", settings.redis_url)
-    return f"redis+socket://{socket_path(settings)}?password={_password(settings)}"
+    """The same for Celery, which has words of its own for Unix sockets."""
+    address = url(settings)
+    if not address.startswith("unix:"):
+        return address
+    return re.sub(r"^unix://", "redis+socket://", address).replace("db=", "virtual_host=")
 
 
 def connect(settings: Settings, **options: Any) -> "redis.Redis":

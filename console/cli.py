@@ -28,12 +28,14 @@ def up() -> None:
     Data stays in THRICE_DATA_DIR (default ./.thrice) between runs. The first start writes the credentials that callers
     sign with to the file `credentials` there: point AWS_SHARED_CREDENTIALS_FILE at it.
     """
-    from console import screen, up
+    from console.screen import Screen
+    from console.up import CannotStart
+    from console.up import up as run
 
     settings = _settings()
     try:
-        asyncio.run(up.up(settings, screen.Screen(settings)))
-    except up.CannotStart as error:
+        asyncio.run(run(settings, Screen(settings)))
+    except CannotStart as error:
         _fail(str(error))
 
 
@@ -45,9 +47,9 @@ def demo() -> None:
     fires 1,000 invocations at once, of which some always fail. Prints the ledger and one dead letter. The exit status
     is not zero if an event is unaccounted for.
     """
-    from console import demo
+    from console.demo import main as run
 
-    sys.exit(demo.main())
+    sys.exit(run())
 
 
 @app.command()
@@ -71,9 +73,9 @@ def ledger(
     as_json: bool = typer.Option(False, "--json", help="Print JSON, as GET /_thrice/ledger answers it."),
 ) -> None:
     """Show what became of every accepted event. The exit status is 1 if the sum does not balance."""
-    from console import ledger
+    from console.ledger import show
 
-    sys.exit(ledger.show(_settings(), as_json=as_json))
+    sys.exit(show(_settings(), as_json=as_json))
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ async def up(settings: Settings, say: Say) -> None:
     Raises:
         CannotStart: the data folder is in use, the port is taken, there is no usable Redis, or a part does not come up.
     """
-    stop = _stop_signals()
+    stop = stop_signals()
     async with running(settings, say.line, stop) as ready:
         if ready is not None:
             say.ready(ready)
@@ -111,7 +111,7 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
             await supervisor.stop()
 
 
-def _stop_signals() -> asyncio.Event:
+def stop_signals() -> asyncio.Event:
     """An event that SIGTERM and Ctrl-C set. A second one while stopping does not break off the stop."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

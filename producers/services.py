@@ -1,7 +1,9 @@
 """The composition root: every service with its seams, and `deliver`, by which they meet without knowing each other."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -9,16 +11,18 @@ from redis.client import Pipeline
 
 from config import redis as config_redis
 from config.settings import Settings
+from producers.errors import ApiError
 from producers.events.api import Events
 from producers.lambda_.api import Lambda
-from producers.lambda_.event import destination_event
+from producers.lambda_.event import destination_event, record_key
 from producers.logs.api import Logs
 from producers.s3.api import S3
-from producers.seams import Deliver, Seams, TargetMissing
+from producers.seams import Deliver, Request, Seams, SpooledBody, TargetMissing
 from producers.sns.api import Sns
 from producers.sqs.api import Sqs
 from worker.arn import Arn, MalformedArn
 from worker.clock import Clock, SystemClock
+from worker.identity import new_request_id
 from worker.keys import Keys
 from worker.queue import EventQueue
 
@@ -71,13 +75,47 @@ class Services:
             TargetMissing: there is no such target, or it does not take this.
         """
         if Arn.parse(target_arn).service == "s3":
-            self.s3.put_record(target_arn, payload)
+            self._put_into_bucket(Arn.parse(target_arn).resource, payload)
             return
         if Arn.parse(target_arn).service == "events":
             payload = destination_event(payload, target_arn)
         with self.seams.redis.pipeline(transaction=True) as pipe:
             self.seams.deliver(pipe, target_arn, payload, source="lambda:destination", attributes=attributes)
             pipe.execute()
+
+    def _put_into_bucket(self, bucket: str, record: bytes) -> None:
+        """Put a record into a bucket, as if a client had, so that the bucket's own notifications follow."""
+        folder = self.seams.settings.folder / "tmp"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        request_id = new_request_id()
+        path = folder / f"record-{request_id}"
+        path.write_bytes(record)
+        body = SpooledBody(
+            path,
+            size=len(record),
+            md5=hashlib.md5(record, usedforsecurity=False).hexdigest(),
+            sha256=hashlib.sha256(record).hexdigest(),
+        )
+        request = Request(
+            request_id,
+            service="s3",
+            operation="PutObject",
+            base_url=self.seams.settings.gateway_url,
+            source_ip="127.0.0.1",
+            access_key="",
+            headers={},
+            body=body,
+        )
+        try:
+            self.s3.put_object(
+                request, Bucket=bucket, Key=record_key(record, request_id), ContentType="application/json"
+            )
+        except ApiError as refused:
+            if refused.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            raise TargetMissing(f"arn:aws:s3:::{bucket}: {refused}") from None
+        finally:
+            path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the connections of the threads; those of the event loop end with it."""

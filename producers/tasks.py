@@ -6,13 +6,14 @@ does not take it, up to six hours. A target that does not exist is not tried aga
 
 from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 import orjson
 from redis.exceptions import RedisError
 
 from config import limits
 from config import settings as config_settings
-from producers import services
+from producers.errors import ApiError
 from producers.seams import TargetMissing
 from worker import messages, telemetry
 from worker.celery import app, running
@@ -21,11 +22,16 @@ from worker.clock import from_ms
 from worker.retry import Condition, Decision, Die, Retry, Succeed, backoff
 from worker.settlement import settlement_of
 
+if TYPE_CHECKING:
+    from producers.services import Services
+
 
 @cache
-def _services() -> services.Services:
-    """The services of this worker process."""
-    return services.build(config_settings.load())
+def _services() -> "Services":
+    """The services of this worker process, loaded by the first delivery: most workers never make one."""
+    from producers.services import build  # noqa: PLC0415
+
+    return build(config_settings.load())
 
 
 @app.task(name=messages.DELIVER)
@@ -46,7 +52,7 @@ def _attempt(claimed: Claimed) -> Decision:
     except TargetMissing as missing:
         telemetry.emit(_failed(claimed, f"the target does not exist: {missing}"))
         return Die(Condition.TARGET_MISSING)
-    except RedisError as error:
+    except (ApiError, RedisError) as error:
         pause = backoff(claimed.history.backoffs)
         if from_ms(claimed.now_ms) + pause - delivery.accepted_at > timedelta(seconds=limits.DEFAULT_EVENT_AGE):
             telemetry.emit(_failed(claimed, f"given up after {limits.DEFAULT_EVENT_AGE} s: {error}"))
@@ -56,6 +62,4 @@ def _attempt(claimed: Claimed) -> Decision:
 
 
 def _failed(claimed: Claimed, reason: str) -> telemetry.DeliveryFailed:
-    return telemetry.DeliveryFailed(
-        claimed.cause, claimed.cause_function, claimed.invocation.invoked_arn, reason
-    )
+    return telemetry.DeliveryFailed(claimed.cause, claimed.cause_function, claimed.invocation.invoked_arn, reason)

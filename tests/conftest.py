@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from config import redis as config_redis
 from config.settings import Settings, load
 from tests.waiting import wait_until
+from worker import virtual_clock
 from worker.keys import Keys
 
 
@@ -34,7 +35,7 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass at once, here and inside Redis."""
         self._offset += timedelta(seconds=seconds)
-        self._redis.incrby(self._keys.clock, int(seconds * 1000))
+        virtual_clock.advance(self._redis, self._keys, seconds)
 
 
 @pytest.fixture(scope="session")

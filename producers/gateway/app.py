@@ -31,7 +31,8 @@ from producers.gateway.model import Operation, Service, load_services
 from producers.gateway.parse import Parameters, parse, parse_form
 from producers.gateway.route import Router, UnknownService
 from producers.gateway.serialize import Answer, serialize
-from producers.gateway.signature import Caller, SignatureVerifier, with_headers_of_url
+from producers.gateway.signature import Caller, SignatureVerifier
+from producers.gateway.signature_v2 import with_headers_of_url
 from producers.gateway.validate import Validator
 from producers.seams import FileRange, Request
 from worker.clock import Clock

@@ -22,7 +22,7 @@ from producers.gateway.chunked import AwsChunkedDecoder
 from producers.gateway.head import Head
 from producers.gateway.model import Service
 from producers.gateway.route import Route
-from producers.gateway.signature import Caller
+from producers.gateway.signature import UNSIGNED, Caller
 from producers.seams import SpooledBody
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -116,10 +116,13 @@ async def received(
         finally:
             await asyncio.get_running_loop().run_in_executor(spooling.threads, upload.discard)
     else:
-        yield Body(data=await _read(receive, head, service, caller, limit))
+        data = await _read(receive, service, caller, limit)
+        if service.protocol == "rest-xml" and route is not None:
+            _verify_in_memory(data, head, route)
+        yield Body(data=data)
 
 
-async def _read(receive: Receive, head: Head, service: Service, caller: Caller, limit: Limit) -> bytes:
+async def _read(receive: Receive, service: Service, caller: Caller, limit: Limit) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in _pieces(receive):
@@ -129,13 +132,11 @@ async def _read(receive: Receive, head: Head, service: Service, caller: Caller, 
         pieces.append(piece)
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     caller.confirm(hashlib.sha256(data).hexdigest())
-    if service.protocol == "rest-xml":
-        _verify_in_memory(data, head)
     return data
 
 
-def _verify_in_memory(data: bytes, head: Head) -> None:
-    for name, value in head.headers.items():
+def _verify_in_memory(data: bytes, head: Head, route: Route) -> None:
+    for name, value in head.headers.items() if route.operation.checks_body else ():
         kind = checksums.kind_of(name)
         if kind is not None:
             checksum = checksums.KINDS[kind]()
@@ -248,9 +249,12 @@ class _Upload:
 
 def _decoder(head: Head, caller: Caller) -> AwsChunkedDecoder | None:
     payload = caller.payload or ""
-    codings = head.headers.get("content-encoding", "").lower()
-    if not payload.startswith(_STREAMING) and "aws-chunked" not in codings:
+    is_streamed = payload.startswith(_STREAMING)
+    if not is_streamed and "aws-chunked" not in head.headers.get("content-encoding", "").lower():
         return None
+    if not is_streamed and payload != UNSIGNED:
+        # A hash of the framed bytes would cover them, but no client sends one.
+        raise ApiError("InvalidRequest", f"aws-chunked goes with {UNSIGNED} or {_STREAMING}…, not with a hash.")
     return AwsChunkedDecoder(caller.chunks, signed_trailer=payload.endswith("-TRAILER"))
 
 

@@ -116,6 +116,11 @@ class Operation:
         return inspect.iscoroutinefunction(self.method)
 
     @cached_property
+    def checks_body(self) -> bool:
+        """The headers `x-amz-checksum-…` are of the request's body; elsewhere they are of a whole object."""
+        return "requestAlgorithmMember" in self.model.http_checksum
+
+    @cached_property
     def success_status(self) -> int:
         """The status of an answer that says nothing else."""
         return int(self.model.http.get("responseCode", 200))
@@ -158,16 +163,16 @@ def json_content_type(service: Service) -> str:
 
 def load_services(targets: Mapping[str, object]) -> tuple[Service, ...]:
     """Read the models of the services that `targets` names, and find the method of each operation."""
-    loader = Loader()  # type: ignore[no-untyped-call]
+    loader = Loader()
     return tuple(service for name, target in targets.items() for service in _load(loader, name, target))
 
 
 def _load(loader: Any, name: str, target: object) -> Iterator[Service]:
     description = loader.load_service_model(name, "service-2")
-    model = ServiceModel(description, name)  # type: ignore[no-untyped-call]
+    model = ServiceModel(description, name)
     yield _service(name, model.resolved_protocol, model, target)
     if name == "sqs":
-        model = ServiceModel(_with_query_names(description), name)  # type: ignore[no-untyped-call]
+        model = ServiceModel(_with_query_names(description), name)
         yield _service(name, "query", model, target)
 
 
@@ -175,10 +180,25 @@ def _service(name: str, protocol: str, model: ServiceModel, target: object) -> S
     operations: dict[str, Operation] = {}
     service = Service(name, protocol, model, operations)
     for operation in model.operation_names:
-        method = getattr(target, xform_name(operation), None)  # type: ignore[no-untyped-call]
-        accepts = frozenset(inspect.signature(method).parameters) if method else frozenset()
-        operations[operation] = Operation(service, operation, model.operation_model(operation), method, accepts)
+        method = getattr(target, xform_name(operation), None)
+        shape = model.operation_model(operation)
+        accepts = _accepted(method, shape) if method else frozenset()
+        operations[operation] = Operation(service, operation, shape, method, accepts)
     return service
+
+
+def _accepted(method: Callable[..., Any], model: OperationModel) -> frozenset[str]:
+    """The members that a method has parameters for, after `request`.
+
+    Raises:
+        TypeError: it has one that the model does not know, and that therefore would never be given.
+    """
+    members = set(model.input_shape.members) if model.input_shape else set()
+    names = [name for name in inspect.signature(method).parameters if name != "self"][1:]
+    unknown = [name for name in names if name not in members]
+    if unknown:
+        raise TypeError(f"{method.__qualname__} has a parameter '{unknown[0]}', which {model.name} has not on AWS.")
+    return frozenset(names)
 
 
 def _with_query_names(description: Mapping[str, Any]) -> dict[str, Any]:

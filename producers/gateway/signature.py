@@ -8,7 +8,6 @@ Version 4 also signs the body's SHA-256. Where the head names it, the signature 
 read, and the body is compared with it later; where it does not, `confirm` verifies once the body is here.
 """
 
-import base64
 import hashlib
 import hmac
 import re
@@ -19,12 +18,11 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
-from botocore.auth import HmacV1Auth
-
 from producers.errors import ApiError
 from producers.gateway import refusals
 from producers.gateway.head import Head
 from producers.gateway.model import Service
+from producers.gateway.signature_v2 import signature_v2
 from worker.clock import Clock
 
 #: How far a caller's clock may be off. Source: AWS General Reference, "Elements of an AWS API request signature".
@@ -43,6 +41,7 @@ _V4_HEADER = re.compile(
 )
 _CANONICAL = re.compile(r"^(?:[A-Za-z0-9\-_.~]|%[0-9A-F]{2})*$")
 _HEX_SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_STREAMING = "STREAMING-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Caller:
 
     access_key: str
     protocol: str
-    payload: str | None  # the body's SHA-256 in hex, "UNSIGNED-PAYLOAD", "STREAMING-…", or None: the head does not say
+    payload: str | None  # the body's SHA-256 in hex, "UNSIGNED-PAYLOAD", "STREAMING-…"; None: only `pending` will tell
     chunks: ChunkSigner | None = None  # for bodies that are signed chunk by chunk
     pending: "_Pending | None" = None  # the signature still to verify once the body's hash is known
 
@@ -98,7 +97,7 @@ class Caller:
         """
         if self.pending is not None:
             self.pending.verify(sha256)
-        elif self.payload is not None and _HEX_SHA256.match(self.payload) and self.payload != sha256:
+        elif self.payload not in (UNSIGNED, sha256) and not str(self.payload).startswith(_STREAMING):
             if self.protocol == "rest-xml":
                 text = "The provided 'x-amz-content-sha256' header does not match what was computed."
                 raise ApiError("XAmzContentSHA256Mismatch", text)
@@ -147,8 +146,6 @@ class SignatureVerifier:
             return self._presigned_v2(head)
         raise refusals.missing_signature(protocol)
 
-    # --- Version 4 ----------------------------------------------------------------------------------------------
-
     def _header(self, head: Head, service: Service) -> Caller:
         protocol = service.protocol
         match = _V4_HEADER.match(head.headers["authorization"])
@@ -159,6 +156,8 @@ class SignatureVerifier:
         self._check_skew(moment, timestamp, protocol)
         scope = _scope(match["credential"], timestamp, protocol)
         payload = head.headers.get("x-amz-content-sha256")
+        if payload is None and protocol == "rest-xml":
+            raise ApiError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
         return self._verify(head, service, scope, timestamp, match["headers"], match["signature"], payload)
 
     def _presigned(self, head: Head, service: Service) -> Caller:
@@ -202,6 +201,9 @@ class SignatureVerifier:
         if payload is None:
             return Caller(scope.access_key, protocol, None, pending=pending)
         pending.verify(payload)
+        if payload != UNSIGNED and not payload.startswith(_STREAMING) and not _HEX_SHA256.match(payload):
+            text = f"x-amz-content-sha256 must be {UNSIGNED}, {_STREAMING}…, or a valid sha256 value."
+            raise ApiError("InvalidArgument", text)
         chunks = None
         if payload.startswith("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
             chunks = ChunkSigner(key, timestamp, str(scope), pending.signature)
@@ -232,8 +234,6 @@ class SignatureVerifier:
         if moment - now > MAX_SKEW:
             raise _expired(protocol, "Request is not valid yet")
 
-    # --- Version 2, presigned -----------------------------------------------------------------------------------
-
     def _presigned_v2(self, head: Head) -> Caller:
         access_key, expires = head.field("AWSAccessKeyId") or "", head.field("Expires") or ""
         secret = self._credentials.get(access_key)
@@ -243,41 +243,10 @@ class SignatureVerifier:
             raise ApiError("AccessDenied", f"Invalid date (should be seconds since epoch): {expires}", 403)
         if self._clock.now().timestamp() > int(expires):
             raise _expired("rest-xml", "Request has expired")
-        text = _string_to_sign_v2(head, expires)
-        expected = base64.b64encode(hmac.new(secret.encode(), text.encode("latin-1"), hashlib.sha1).digest())
+        expected = signature_v2(secret, head, expires)
         if not hmac.compare_digest(expected, (head.field("Signature") or "").encode("utf-8", "replace")):
             raise refusals.mismatch("rest-xml")
         return Caller(access_key, "rest-xml", UNSIGNED)
-
-
-def with_headers_of_url(head: Head) -> Head:
-    """The request with the headers that a Version 2 URL carries in its query, as boto3 writes them.
-
-    A header that was really sent wins. All other requests stay as they are.
-    """
-    if not head.query or "AWSAccessKeyId" not in head.fields:
-        return head
-    carried = {
-        name.lower(): values[0]
-        for name, values in head.fields.items()
-        if name.lower().startswith("x-amz-") or name.lower() in ("content-md5", "content-type")
-    }
-    return head.with_headers({**carried, **head.headers})
-
-
-def _string_to_sign_v2(head: Head, expires: str) -> str:
-    headers = with_headers_of_url(head).headers
-    amazon = sorted((name, value.strip()) for name, value in headers.items() if name.startswith("x-amz-"))
-    lines = [head.method, headers.get("content-md5", ""), headers.get("content-type", ""), expires]
-    lines += [f"{name}:{value}" for name, value in amazon]
-    resource = f"/{head.host_bucket}{head.path}" if head.host_bucket else head.path
-    if resource.count("/") == 1 and resource != "/":
-        resource += "/"  # a bucket is signed with its slash, whether the URL has one or not
-    pairs = [part.split("=", 1) for part in head.query.split("&")]
-    of_interest = sorted((pair for pair in pairs if pair[0] in HmacV1Auth.QSAOfInterest), key=lambda pair: pair[0])
-    if of_interest:
-        resource += "?" + "&".join("=".join([name, *map(unquote, value)]) for name, *value in of_interest)
-    return "\n".join([*lines, resource])
 
 
 def _expired(protocol: str, text: str) -> ApiError:

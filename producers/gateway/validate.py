@@ -2,7 +2,7 @@
 
 Required members, enums, patterns, lengths and ranges come from the model; the words are AWS's, in the code of the
 service. Then every field that was sent must be a parameter of the service's method: what is not obeyed is refused by
-name. The few fields that the gateway obeys itself, or that only offer something, are in `OBEYED_HERE`.
+name. The few fields that the gateway obeys itself, or that only offer something, stand below as `…OBEYED_HERE`.
 """
 
 import re
@@ -31,14 +31,15 @@ _AMENDED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("lambda", "MemorySize"): {"max": limits.MAX_MEMORY_MB},
 }
 
-#: Fields that need no parameter of the method. S3's lengths and checksums are verified while the body is read; the
-#: owner is compared below; `ChecksumMode` lets an answer have checksums and does not demand them.
-OBEYED_HERE: Mapping[str, frozenset[str]] = {
-    "s3": frozenset(
-        {"ContentLength", "ContentMD5", "ExpectedBucketOwner", "ChecksumAlgorithm", "ChecksumMode"}
-        | {f"Checksum{kind}" for kind in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5")}
-    )
-}
+#: Fields of S3 that need no parameter of the method: the length and the MD5 are compared while the body is read, the
+#: owner below; `ChecksumMode` lets an answer have checksums and does not demand them.
+OBEYED_HERE = frozenset({"ContentLength", "ContentMD5", "ExpectedBucketOwner", "ChecksumMode"})
+
+#: Those of the operations whose body is compared with a checksum while it is read.
+CHECKSUMS_OBEYED_HERE = frozenset(
+    {"ChecksumAlgorithm"}
+    | {f"Checksum{kind}" for kind in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5")}
+)
 
 #: Strings that are longer are not matched against a pattern: their length is what is wrong with them.
 _LONGEST_MATCHED = 10_000
@@ -66,14 +67,19 @@ class Validator:
             raise _refusal(operation, problems)
         if parameters.get("ExpectedBucketOwner", self._account_id) != self._account_id:
             raise ApiError("AccessDenied", "Access Denied", 403)
-        obeyed = OBEYED_HERE.get(operation.service.name, frozenset())
         surplus = parameters.keys() - operation.accepts
         if not surplus:
             return parameters
-        refused = sorted(surplus - obeyed)
+        refused = sorted(surplus - _obeyed_here(operation))
         if refused:
             raise _not_implemented(operation, refused[0])
         return {name: value for name, value in parameters.items() if name in operation.accepts}
+
+
+def _obeyed_here(operation: Operation) -> frozenset[str]:
+    if operation.service.name != "s3":
+        return frozenset()
+    return OBEYED_HERE | CHECKSUMS_OBEYED_HERE if operation.checks_body else OBEYED_HERE
 
 
 def _not_implemented(operation: Operation, field: str) -> ApiError:

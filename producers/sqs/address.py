@@ -56,7 +56,7 @@ def check_name(name: str) -> None:
     if name.endswith(".fifo"):
         raise ApiError(
             "InvalidParameterValue",
-            f"Queue '{name}' would be a FIFO queue; there are only standard queues here. Choose a name without '.fifo'.",
+            f"Queue '{name}' would be a FIFO queue; here are only standard queues. Choose a name without '.fifo'.",
         )
     if not _NAME.fullmatch(name):
         raise ApiError(

@@ -3,11 +3,12 @@
 A queue is a record of attributes in one hash; its messages are the `MessageStore`'s. There are standard queues only: a
 FIFO queue is refused by name. Receiving is the one operation that waits, and runs on the event loop.
 """
+# ruff: noqa: ARG002 - every operation is handed the request
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from redis.client import Pipeline
@@ -97,9 +98,7 @@ class Sqs:
         MaxResults: int | None = None,
     ) -> dict[str, Any]:
         """List queues by name."""
-        names = sorted(
-            name for name in map(bytes.decode, self._redis.hkeys(self._keys.queues)) if name.startswith(QueueNamePrefix)
-        )
+        names = sorted(queue.name for queue in self._all_queues() if queue.name.startswith(QueueNamePrefix))
         return self._page(request, "QueueUrls", names, NextToken, MaxResults)
 
     def list_dead_letter_source_queues(
@@ -107,12 +106,12 @@ class Sqs:
     ) -> dict[str, Any]:
         """List the queues whose RedrivePolicy names this one."""
         arn = self._addresses.arn(self._queue(self._addresses.name_in_url(QueueUrl)).name)
-        sources = []
-        for name, record in self._redis.hgetall(self._keys.queues).items():
-            queue = Queue.from_json(name.decode(), record)
-            if queue_attributes.dead_letter_arn(queue.attributes.get("RedrivePolicy")) == arn:
-                sources.append(queue.name)
-        return {"queueUrls": [], **self._page(request, "queueUrls", sorted(sources), NextToken, MaxResults)}
+        sources = sorted(
+            queue.name
+            for queue in self._all_queues()
+            if queue_attributes.dead_letter_arn(queue.attributes.get("RedrivePolicy")) == arn
+        )
+        return {"queueUrls": [], **self._page(request, "queueUrls", sources, NextToken, MaxResults)}
 
     def get_queue_attributes(
         self,
@@ -334,14 +333,14 @@ class Sqs:
     ) -> None:
         """Add to `pipe` the sending of `payload` as a message; see `producers.seams.Deliver`."""
         name = self._addresses.name_in_arn(target_arn)
-        record = self._redis.hget(self._keys.queues, name) if name else None
-        if name is None or record is None:
+        queue = self._find(name) if name else None
+        if queue is None:
             raise TargetMissing(target_arn)
         document = message_document(payload.decode(), attributes, sender=source, trace_header=trace_header)
-        maximum = int(Queue.from_json(name, record).attributes["MaximumMessageSize"])
+        maximum = int(queue.attributes["MaximumMessageSize"])
         if document.size > maximum:
             raise TargetMissing(f"{target_arn} takes messages of {maximum} bytes; this one has {document.size}")
-        self._store.add(pipe, name, document)
+        self._store.add(pipe, queue.name, document)
 
     # --- what the operations share ------------------------------------------------------------------------------
 
@@ -356,7 +355,7 @@ class Sqs:
         **others: Any,
     ) -> MessageDocument:
         if others:
-            raise ApiError("InvalidParameterValue", f"{sorted(others)[0]} cannot be obeyed by a standard queue.")
+            raise ApiError("InvalidParameterValue", f"{min(others)} cannot be obeyed by a standard queue.")
         return self._compose(request, MessageBody, DelaySeconds, MessageAttributes, MessageSystemAttributes)
 
     def _compose(
@@ -392,15 +391,13 @@ class Sqs:
         arn = queue_attributes.dead_letter_arn(policy)
         if arn is None:
             return
-        target = self._addresses.name_in_arn(arn)
-        record = self._redis.hget(self._keys.queues, target) if target else None
-        if target is None or record is None:
+        target_name = self._addresses.name_in_arn(arn)
+        target = self._find(target_name) if target_name else None
+        if target is None:
             reason = "Dead letter target does not exist."
-        elif target == name:
+        elif target.name == name:
             reason = "Dead letter target must be another queue."
-        elif not queue_attributes.allows(
-            Queue.from_json(target, record).attributes.get("RedriveAllowPolicy"), self._addresses.arn(name)
-        ):
+        elif not queue_attributes.allows(target.attributes.get("RedriveAllowPolicy"), self._addresses.arn(name)):
             reason = f"The RedriveAllowPolicy of {arn} does not permit this queue to use it."
         else:
             return
@@ -408,11 +405,19 @@ class Sqs:
             "InvalidParameterValue", f"Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}"
         )
 
-    def _queue(self, name: str) -> Queue:
+    def _find(self, name: str) -> Queue | None:
         record = self._redis.hget(self._keys.queues, name)
-        if record is None:
+        return None if record is None else Queue.from_json(name, record)
+
+    def _queue(self, name: str) -> Queue:
+        queue = self._find(name)
+        if queue is None:
             raise missing()
-        return Queue.from_json(name, record)
+        return queue
+
+    def _all_queues(self) -> list[Queue]:
+        records = cast("dict[bytes, bytes]", self._redis.hgetall(self._keys.queues))
+        return [Queue.from_json(name.decode(), record) for name, record in records.items()]
 
     def _change(self, name: str, change: Mapping[str, Any]) -> None:
         if not self._change_record([self._keys.queues], [name, orjson.dumps(change)]):

@@ -1,4 +1,4 @@
-"""What all batch operations have in common: rules about their entries, and an answer that may be partly a refusal. Pure."""
+"""What all batch operations share: rules about their entries, and an answer that may be partly a refusal. Pure."""
 
 import re
 from collections import Counter

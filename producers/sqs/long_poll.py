@@ -37,7 +37,9 @@ class LongPoll:
         self._receiving = asyncio.Semaphore(_RECEIVERS)
 
     async def receive(self, queue: str, maximum: int, visibility_timeout: int | None, wait: float | None) -> Received:
-        """Take up to `maximum` messages, as soon as there is one; give up after `wait` seconds, None for the queue's own.
+        """Take up to `maximum` messages, as soon as there is one.
+
+        Gives up after `wait` seconds, None for the queue's own.
 
         Raises:
             QueueMissing: there is no such queue, or it was deleted meanwhile.

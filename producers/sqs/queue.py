@@ -20,7 +20,7 @@ class Queue:
     modified_at: int
 
     @classmethod
-    def from_json(cls, name: str, record: bytes) -> "Queue":
+    def from_json(cls, name: str, record: bytes | str) -> "Queue":
         """Read a record of `Keys.queues`."""
         fields: dict[str, Any] = orjson.loads(record)
         return cls(name, fields["attributes"], fields["tags"], int(fields["created_at"]), int(fields["modified_at"]))

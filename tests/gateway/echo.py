@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 from worker.clock import SystemClock
 from worker.errors import StoreUnavailable
 
-# ruff: noqa: N803 - parameters of a method are the members of AWS's request
+# ruff: noqa: ARG002, N803 - parameters of a method are the members of AWS's request, obeyed or not
 
 
 class EchoLambda:

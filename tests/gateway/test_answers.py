@@ -102,7 +102,7 @@ def test_an_answer_without_content_has_no_body(services: Services) -> None:
 
 
 def test_a_put_object_is_answered_with_an_empty_body(services: Services) -> None:
-    """botocore takes a PUT's body that is no XML for a failure and sends the object five times."""
+    """A PUT's body that is no XML is a failure for botocore, which sends the object five times."""
     answer = serialize(operation_of(services, "s3", "PutObject"), {"ETag": '"e"'}, REQUEST_ID)
 
     assert answer == Answer(200, {"etag": '"e"', "x-amz-request-id": REQUEST_ID}, b"")

@@ -298,11 +298,13 @@ def test_a_body_that_is_not_what_was_signed_or_announced(echo: EchoServer) -> No
     digest = post(echo, "s3", "/b/k", b"body", {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, "PUT")
     checksum = post(echo, "s3", "/b/k", b"body", {"x-amz-checksum-crc32c": "AAAAAA=="}, "PUT")
     unknown = post(echo, "s3", "/b/k", b"body", {"x-amz-checksum-xxhash64": "AAAAAAAAAAA="}, "PUT")
+    framed = post(echo, "s3", "/b/k", b"4\r\nbody\r\n0\r\n\r\n", {"Content-Encoding": "aws-chunked"}, "PUT")
 
     assert (other[0], b"XAmzContentSHA256Mismatch" in other[2]) == (400, True)
     assert (digest[0], b"BadDigest" in digest[2]) == (400, True)
     assert (checksum[0], b"BadDigest" in checksum[2]) == (400, True)
     assert (unknown[0], b"InvalidRequest" in unknown[2]) == (400, True)
+    assert (framed[0], b"InvalidRequest" in framed[2]) == (400, True)
 
 
 def test_the_body_is_asked_for_only_after_the_signature_was_verified(echo: EchoServer) -> None:

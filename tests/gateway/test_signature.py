@@ -285,6 +285,19 @@ def test_an_unsigned_header_of_s3_is_refused(services: Services) -> None:
     assert _is_refused(of_url("PUT", url, {"x-amz-acl": "public-read"}), b"", service)
 
 
+@pytest.mark.parametrize(("payload", "code"), [(None, "InvalidRequest"), ("nonsense", "InvalidArgument")])
+def test_s3_must_be_told_what_was_signed_of_the_body(payload: str | None, code: str, services: Services) -> None:
+    """Without a word on the body, a right signature would cover anything."""
+    request = AWSRequest("PUT", "http://127.0.0.1:4566/b/k", data=b"x")
+    if payload:
+        request.headers["X-Amz-Content-SHA256"] = payload
+    SigV4Auth(Credentials(ACCESS_KEY, SECRET), "s3", "us-east-1").add_auth(request)
+    with pytest.raises(ApiError) as refused:
+        verify(*received(request.prepare()), services["s3", "rest-xml"])
+
+    assert refused.value.code == code
+
+
 def test_any_region_is_as_good_as_another(services: Services) -> None:
     """The scope's region is the caller's own."""
     request = AWSRequest("GET", "http://127.0.0.1:4566/2015-03-31/functions?MaxItems=1", data=b"")

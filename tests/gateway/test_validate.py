@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from producers.errors import ApiError
-from producers.gateway.model import Operation, load_services
+from producers.gateway.model import Operation, implemented_operations, load_services
 from producers.gateway.validate import Validator
 
 ROLE = "arn:aws:iam::000000000000:role/r"
@@ -24,6 +24,13 @@ class _S3:
     """Takes a bucket and a key."""
 
     def put_object(self, request: Any, Bucket: str, Key: str) -> None: ...  # noqa: N803
+    def copy_object(self, request: Any, Bucket: str, Key: str, CopySource: str) -> None: ...  # noqa: N803
+
+
+class _Misspelled:
+    """Has a parameter that AWS does not have."""
+
+    def get_object(self, request: Any, Buckett: str) -> None: ...  # noqa: N803
 
 
 def operation(service: str, name: str) -> Operation:
@@ -54,13 +61,18 @@ def _put(**changes: Any) -> dict[str, Any]:
         (
             "CreateFunction",
             _create(Role="r1"),
-            f"Value 'r1' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: {ROLE_PATTERN}",
+            (
+                "Value 'r1' at 'role' failed to satisfy constraint: "
+                f"Member must satisfy regular expression pattern: {ROLE_PATTERN}"
+            ),
         ),
         (
             "CreateFunction",
             _create(Architectures=["x86_64", "arm64"]),
-            "Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: "
-            "Member must have length less than or equal to 1",
+            (
+                "Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: "
+                "Member must have length less than or equal to 1"
+            ),
         ),
         (
             "CreateFunction",
@@ -75,7 +87,10 @@ def _put(**changes: Any) -> dict[str, Any]:
         (
             "CreateFunction",
             _create(PackageType="Tar"),
-            "Value 'Tar' at 'packageType' failed to satisfy constraint: Member must satisfy enum value set: [Zip, Image]",
+            (
+                "Value 'Tar' at 'packageType' failed to satisfy constraint: "
+                "Member must satisfy enum value set: [Zip, Image]"
+            ),
         ),
         (
             "CreateFunction",
@@ -85,8 +100,10 @@ def _put(**changes: Any) -> dict[str, Any]:
         (
             "CreateFunction",
             _create(Environment={"Variables": {"1": "x"}}),
-            "Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: "
-            "[Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+            (
+                "Value at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: "
+                "[Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
+            ),
         ),
         (
             "CreateFunction",
@@ -96,15 +113,20 @@ def _put(**changes: Any) -> dict[str, Any]:
         (
             "PutFunctionEventInvokeConfig",
             _put(MaximumRetryAttempts=3),
-            "Value '3' at 'maximumRetryAttempts' failed to satisfy constraint: "
-            "Member must have value less than or equal to 2",
+            (
+                "Value '3' at 'maximumRetryAttempts' failed to satisfy constraint: "
+                "Member must have value less than or equal to 2"
+            ),
         ),
         (
             "Invoke",
             {"FunctionName": "a:b:c"},
-            "Value 'a:b:c' at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: "
-            r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
-            r"(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
+            (
+                "Value 'a:b:c' at 'functionName' failed to satisfy constraint: "
+                "Member must satisfy regular expression pattern: "
+                r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?(\d{12}:)?"
+                r"(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+            ),
         ),
     ],
 )
@@ -131,9 +153,11 @@ def test_several_errors_are_told_at_once() -> None:
         "lambda", "PutFunctionEventInvokeConfig", _put(MaximumRetryAttempts=-1, MaximumEventAgeInSeconds=1)
     ) == (
         "ValidationException",
-        "2 validation errors detected: Value '-1' at 'maximumRetryAttempts' failed to satisfy constraint: Member must "
-        "have value greater than or equal to 0; Value '1' at 'maximumEventAgeInSeconds' failed to satisfy constraint: "
-        "Member must have value greater than or equal to 60",
+        (
+            "2 validation errors detected: Value '-1' at 'maximumRetryAttempts' failed to satisfy constraint: Member "
+            "must have value greater than or equal to 0; Value '1' at 'maximumEventAgeInSeconds' failed to satisfy "
+            "constraint: Member must have value greater than or equal to 60"
+        ),
     )
 
 
@@ -164,8 +188,10 @@ def test_several_errors_are_told_at_once() -> None:
             {"TopicArn": "t"},
             (
                 "InvalidParameter",
-                "1 validation error detected: Value null at 'message' failed to satisfy constraint: "
-                "Member must not be null",
+                (
+                    "1 validation error detected: Value null at 'message' failed to satisfy constraint: "
+                    "Member must not be null"
+                ),
             ),
         ),
         (
@@ -174,8 +200,10 @@ def test_several_errors_are_told_at_once() -> None:
             {"Name": "r" * 65},
             (
                 "ValidationException",
-                f"1 validation error detected: Value '{'r' * 65}' at 'name' failed to satisfy constraint: "
-                "Member must have length less than or equal to 64",
+                (
+                    f"1 validation error detected: Value '{'r' * 65}' at 'name' failed to satisfy constraint: "
+                    "Member must have length less than or equal to 64"
+                ),
             ),
         ),
         (
@@ -184,9 +212,11 @@ def test_several_errors_are_told_at_once() -> None:
             {"logGroupName": ""},
             (
                 "InvalidParameterException",
-                "2 validation errors detected: Value '' at 'logGroupName' failed to satisfy constraint: Member must have "
-                "length greater than or equal to 1; Value '' at 'logGroupName' failed to satisfy constraint: Member must "
-                r"satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+",
+                (
+                    "2 validation errors detected: Value '' at 'logGroupName' failed to satisfy constraint: Member "
+                    "must have length greater than or equal to 1; Value '' at 'logGroupName' failed to satisfy "
+                    r"constraint: Member must satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+"
+                ),
             ),
         ),
         (
@@ -213,8 +243,10 @@ def test_what_lambda_says_itself_is_left_to_it() -> None:
 
     assert (code, message) == (
         "NotImplemented",
-        "thrice does not implement the field 'Runtime' of CreateFunction, so it refused the request and changed "
-        "nothing. Leave the field out.",
+        (
+            "thrice does not implement the field 'Runtime' of CreateFunction, so it refused the request and changed "
+            "nothing. Leave the field out."
+        ),
     )
 
 
@@ -236,6 +268,34 @@ def test_a_field_that_is_not_obeyed_is_refused_by_name() -> None:
     """Nothing is accepted and ignored."""
     assert refusal("s3", "PutObject", {"Bucket": "b", "Key": "k", "ServerSideEncryption": "AES256"}) == (
         "NotImplemented",
-        "thrice does not implement the field 'ServerSideEncryption' of PutObject, so it refused the request and changed "
-        "nothing. Leave the field out.",
+        (
+            "thrice does not implement the field 'ServerSideEncryption' of PutObject, so it refused the request and "
+            "changed nothing. Leave the field out."
+        ),
     )
+
+
+def test_a_checksum_that_is_not_of_the_body_is_the_methods_business() -> None:
+    """CopyObject's algorithm is for the copy: the gateway has nothing to compare, so it does not take it silently."""
+    code, message = refusal(
+        "s3", "CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "o/k", "ChecksumAlgorithm": "SHA1"}
+    )
+
+    assert (code, "'ChecksumAlgorithm'" in message) == ("NotImplemented", True)
+
+
+def test_a_parameter_that_aws_does_not_have_is_found_at_start() -> None:
+    """A misspelled one would never be given a value."""
+    with pytest.raises(TypeError, match=r"_Misspelled.get_object has a parameter 'Buckett', which GetObject has not"):
+        load_services({"s3": _Misspelled()})
+
+
+def test_implemented_operations_are_told_by_the_methods() -> None:
+    """For objects and for classes: what the coverage page is made of."""
+    expected = {
+        "lambda": ["CreateFunction", "Invoke", "PutFunctionEventInvokeConfig"],
+        "s3": ["CopyObject", "PutObject"],
+    }
+
+    assert implemented_operations({"lambda": _Lambda(), "s3": _S3()}) == expected
+    assert implemented_operations({"lambda": _Lambda, "s3": _S3}) == expected

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from redis import Redis
+from redis.client import Pipeline
 
 from config import redis as config_redis
 from config.settings import Settings
@@ -15,14 +16,15 @@ from tests.lambda_.system import RecordingQueue, System
 from worker.keys import Keys
 
 
-def _deliver_nowhere(_pipe: object, target_arn: str, _payload: bytes, **_: object) -> None:
+def deliver_nowhere(pipe: Pipeline, target_arn: str, payload: bytes, **_: object) -> None:
+    """There is no target at all."""
     raise TargetMissing(target_arn)
 
 
 @pytest.fixture
 def seams(settings: Settings, redis: Redis, keys: Keys, clock: FakeClock) -> Seams:
     """The world of a service that causes no events."""
-    return Seams(settings=settings, redis=redis, keys=keys, clock=clock, deliver=_deliver_nowhere)
+    return Seams(settings=settings, redis=redis, keys=keys, clock=clock, deliver=deliver_nowhere)
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_delete_goes_back_to_none(world: System) -> None:
 
     missing = f"The function {ARN}:$LATEST doesn't have an EventInvokeConfig"
     assert [config(MaximumRetryAttempts=1)] == list(map(unmoved, listed["FunctionEventInvokeConfigs"]))
-    assert {"FunctionEventInvokeConfigs": []} == world.call("ListFunctionEventInvokeConfigs", FunctionName="f")
+    assert world.call("ListFunctionEventInvokeConfigs", FunctionName="f") == {"FunctionEventInvokeConfigs": []}
     assert ("ResourceNotFoundException", 404, missing, USER) == world.refusal(DELETE, FunctionName="f")
 
 

@@ -77,7 +77,7 @@ def test_a_new_function_with_everything_is_answered_with_it(system: System, redi
         DeadLetterConfig={"TargetArn": QUEUE}, Architectures=["arm64"],
     )  # fmt: skip
     assert expected == without_what_is_new(answer)
-    assert {"a": "b"} == system.call("ListTags", Resource=ARN)["Tags"]
+    assert system.call("ListTags", Resource=ARN)["Tags"] == {"a": "b"}
 
 
 def test_get_function_tells_all_that_is_set(system: System) -> None:
@@ -114,13 +114,13 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
     [
         (
             {"Runtime": "PYTHON3.9"}, "InvalidParameterValueException",
-            "Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [python3.9, "
-            "python3.10, python3.11, python3.12, python3.13, python3.14] or be a valid ARN",
+            ("Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
+            "[python3.9, python3.10, python3.11, python3.12, python3.13, python3.14] or be a valid ARN"),
         ),
         (
             {"Runtime": "python3.8"}, "InvalidParameterValueException",
-            "The runtime parameter of python3.8 is no longer supported for creating or updating AWS Lambda functions. We "
-            "recommend you use a supported runtime while creating or updating functions.",
+            ("The runtime parameter of python3.8 is no longer supported for creating or updating AWS Lambda functions. "
+            "We recommend you use a supported runtime while creating or updating functions."),
         ),
         (
             {"Handler": None}, "InvalidParameterValueException",
@@ -137,25 +137,25 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
         ),
         (
             {"Timeout": 901}, "ValidationException",
-            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value "
-            "less than or equal to 900",
+            ("1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have "
+            "value less than or equal to 900"),
         ),
         (
             {"MemorySize": 10_241}, "ValidationException",
-            "1 validation error detected: Value '10241' at 'memorySize' failed to satisfy constraint: Member must have "
-            "value less than or equal to 10240",
+            ("1 validation error detected: Value '10241' at 'memorySize' failed to satisfy constraint: Member must "
+            "have value less than or equal to 10240"),
         ),
         (
             {"Environment": {"Variables": {"OK": "1", "AWS_REGION": "x", "_HANDLER": "y"}}},
             "InvalidParameterValueException",
-            "Lambda was unable to configure your environment variables because the environment variables you have "
+            ("Lambda was unable to configure your environment variables because the environment variables you have "
             "provided contains reserved keys that are currently not supported for modification. Reserved keys used in "
-            "this request: AWS_REGION, _HANDLER",
+            "this request: AWS_REGION, _HANDLER"),
         ),
         (
             {"Environment": {"Variables": {"LONG": "x" * 4086}}}, "InvalidParameterValueException",
-            "Lambda was unable to configure your environment variables because the environment variables you have "
-            f'provided exceeded the 4KB limit. String measured: {{"LONG":"{"x" * 4086}"}}',
+            ("Lambda was unable to configure your environment variables because the environment variables you have "
+            f'provided exceeded the 4KB limit. String measured: {{"LONG":"{"x" * 4086}"}}'),
         ),
         (
             {"Tags": {str(number): "" for number in range(51)}}, "InvalidParameterValueException",
@@ -171,13 +171,13 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
         ),
         (
             {"DeadLetterConfig": {"TargetArn": ARN}}, "InvalidParameterValueException",
-            f"The dead-letter target {ARN} is neither an SQS queue nor an SNS topic. Set DeadLetterConfig.TargetArn to "
-            "the ARN of one.",
+            (f"The dead-letter target {ARN} is neither an SQS queue nor an SNS topic. Set DeadLetterConfig.TargetArn "
+            "to the ARN of one."),
         ),
         (
             {"DeadLetterConfig": {"TargetArn": f"{QUEUE}.fifo"}}, "InvalidParameterValueException",
-            f"The dead-letter target {QUEUE}.fifo is a FIFO queue or topic; Lambda sends dead letters to standard ones "
-            "only.",
+            (f"The dead-letter target {QUEUE}.fifo is a FIFO queue or topic; Lambda sends dead letters to standard "
+            "ones only."),
         ),
         (
             {"PackageType": "Image"}, "InvalidParameterValueException",
@@ -193,8 +193,8 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
         ),
         (
             {"EphemeralStorage": {"Size": 1024}}, "InvalidParameterValueException",
-            "EphemeralStorage.Size 1024 is not offered by thrice. The folder of a function has no limit of its own; use "
-            "512.",
+            ("EphemeralStorage.Size 1024 is not offered by thrice. The folder of a function has no limit of its own; "
+            "use 512."),
         ),
         (
             {"LoggingConfig": {"LogFormat": "JSON"}}, "InvalidParameterValueException",
@@ -218,7 +218,7 @@ def test_what_cannot_be_obeyed_is_refused(system: System, parameters: dict[str, 
     refusal = system.refusal("CreateFunction", FunctionName="f", **(required | parameters))
 
     assert (code, 400, message, {} if code == "ValidationException" else USER) == refusal
-    assert {"Functions": []} == system.call("ListFunctions")
+    assert system.call("ListFunctions") == {"Functions": []}
 
 
 def test_a_package_that_is_too_large_is_refused(system: System) -> None:
@@ -244,7 +244,7 @@ def test_a_name_that_exists_is_refused(system: System) -> None:
 
     refusal = system.refusal("CreateFunction", FunctionName="f", **fields)
 
-    assert ("ResourceConflictException", 409, "Function already exist: f", USER) == refusal
+    assert refusal == ("ResourceConflictException", 409, "Function already exist: f", USER)
 
 
 @pytest.mark.parametrize(
@@ -297,10 +297,7 @@ def test_functions_are_listed_in_pages(system: System) -> None:
     second = system.call("ListFunctions", MaxItems=2, Marker=first["NextMarker"], FunctionVersion="ALL")
 
     hidden = {"State", "LastUpdateStatus", "RuntimeVersionConfig"}
-    shown = {
-        name: {key: value for key, value in system.call("GetFunctionConfiguration", FunctionName=name).items()}
-        for name in "abc"
-    }
+    shown = {name: dict(system.call("GetFunctionConfiguration", FunctionName=name).items()) for name in "abc"}
     for function in shown.values():
         for name in hidden:
             del function[name]
@@ -328,7 +325,7 @@ def test_new_code_changes_code_and_revision_alone(system: System, clock: FakeClo
     assert {"CodeSha256", "CodeSize", "LastModified", "RevisionId"} == changed
     assert base64.b64encode(hashlib.sha256(other).digest()).decode() == after["CodeSha256"]
     assert after == system.call("GetFunctionConfiguration", FunctionName="f")
-    assert -1 == redis.ttl(keys.code(hashlib.sha256(other).hexdigest()))
+    assert redis.ttl(keys.code(hashlib.sha256(other).hexdigest())) == -1
     assert redis.ttl(keys.code(hashlib.sha256(package()).hexdigest())) > 0
 
 
@@ -373,7 +370,7 @@ def test_only_an_empty_arn_removes_the_dead_letter_queue(system: System, redis: 
     kept = system.call("UpdateFunctionConfiguration", FunctionName="f", DeadLetterConfig={})
     removed = system.call("UpdateFunctionConfiguration", FunctionName="f", DeadLetterConfig={"TargetArn": ""})
 
-    assert {"TargetArn": TOPIC} == kept["DeadLetterConfig"]
+    assert kept["DeadLetterConfig"] == {"TargetArn": TOPIC}
     assert "DeadLetterConfig" not in removed
 
 
@@ -404,8 +401,8 @@ def test_a_deleted_function_is_gone(system: System) -> None:
 
     message = "$LATEST version cannot be deleted without deleting the function."
     assert ("InvalidParameterValueException", 400, message, USER) == latest
-    assert 204 == answer.status
-    assert 404 == system.refusal("GetFunction", FunctionName="f")[1]
+    assert answer.status == 204
+    assert system.refusal("GetFunction", FunctionName="f")[1] == 404
 
 
 def test_tags_are_added_and_removed(system: System) -> None:
@@ -416,7 +413,7 @@ def test_tags_are_added_and_removed(system: System) -> None:
 
     refusal = system.refusal("TagResource", Resource=ARN, Tags={str(number): "" for number in range(49)})
 
-    assert {"Tags": {"b": "3", "c": "4"}} == system.call("ListTags", Resource=ARN)
+    assert system.call("ListTags", Resource=ARN) == {"Tags": {"b": "3", "c": "4"}}
     message = "Number of tags exceeds resource tag limit."
     assert ("InvalidParameterValueException", 400, message, USER) == refusal
 
@@ -435,18 +432,18 @@ def test_concurrency_is_reserved_and_given_back(system: System) -> None:
     settings = system.call("GetAccountSettings")
     system.call("DeleteFunctionConcurrency", FunctionName="f")
 
-    assert [{}, {"ReservedConcurrentExecutions": 0}, {"ReservedConcurrentExecutions": 0}] == [none, put, zero]
-    assert {} == system.call("GetFunctionConcurrency", FunctionName="f")
-    assert (
+    assert [none, put, zero] == [{}, {"ReservedConcurrentExecutions": 0}, {"ReservedConcurrentExecutions": 0}]
+    assert system.call("GetFunctionConcurrency", FunctionName="f") == {}
+    assert too_many == (
         "InvalidParameterValueException", 400,
-        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
-        "its minimum value of [100].", {},
-    ) == too_many  # fmt: skip
-    assert (
+        ("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below "
+        "its minimum value of [100]."), {},
+    )  # fmt: skip
+    assert qualified == (
         "InvalidParameterValueException", 400,
-        "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
-        "Please specify either a function name or an unqualified function ARN.", USER,
-    ) == qualified  # fmt: skip
+        ("This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. "
+        "Please specify either a function name or an unqualified function ARN."), USER,
+    )  # fmt: skip
     assert {
         "AccountLimit": {
             "TotalCodeSize": 80_530_636_800, "CodeSizeUnzipped": 262_144_000, "CodeSizeZipped": 52_428_800,

@@ -52,7 +52,7 @@ def test_an_event_is_stored_and_answered_with_202(world: System) -> None:
     assert Response({"StatusCode": 202}, status=202) == answer
     (stored,) = world.queue.enqueued
     assert invocation(stored, payload=payload) == stored
-    assert [] == world.queue.called
+    assert world.queue.called == []
 
 
 def test_a_call_without_payload_hands_over_an_empty_object(world: System) -> None:
@@ -67,8 +67,8 @@ def test_concurrency_is_not_looked_at(world: System) -> None:
     """A function with reserved concurrency 0 still takes events."""
     world.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=0)
 
-    assert 202 == world.call("Invoke", FunctionName="f", InvocationType="Event").status
-    assert 1 == len(world.queue.enqueued)
+    assert world.call("Invoke", FunctionName="f", InvocationType="Event").status == 202
+    assert len(world.queue.enqueued) == 1
 
 
 def test_the_arn_is_qualified_if_the_callers_was(world: System) -> None:
@@ -102,8 +102,8 @@ def test_the_result_comes_back_as_the_handler_wrote_it(world: System) -> None:
     assert Response(members | {"LogResult": base64.b64encode(b"END RequestId: x\n").decode()}) == tail
     stored, function = world.queue.called[0]
     assert invocation(stored, payload=b"[1]", client_context=CONTEXT, is_synchronous=True) == stored
-    assert ("f", 3) == (function.name, function.timeout)
-    assert [] == world.queue.enqueued
+    assert (function.name, function.timeout) == ("f", 3)
+    assert world.queue.enqueued == []
 
 
 @pytest.mark.parametrize("kind", [FunctionError, TimedOut])
@@ -149,7 +149,7 @@ def test_a_dry_run_runs_nothing(world: System) -> None:
     answer = world.call("Invoke", FunctionName="f", InvocationType="DryRun")
 
     assert Response({"StatusCode": 204}, status=204) == answer
-    assert ([], []) == (world.queue.enqueued, world.queue.called)
+    assert (world.queue.enqueued, world.queue.called) == ([], [])
 
 
 def test_what_redis_did_not_take_was_not_accepted(world: System) -> None:
@@ -165,7 +165,7 @@ def test_a_bad_payload_is_refused_before_it_is_stored(world: System, payload: by
     """Also for an Event."""
     world.refusal("Invoke", FunctionName="f", InvocationType="Event", Payload=payload)
 
-    assert [] == world.queue.enqueued
+    assert world.queue.enqueued == []
 
 
 def test_an_internal_function_cannot_be_reached(world: System, redis: Redis, keys: Keys) -> None:
@@ -181,7 +181,7 @@ def test_an_internal_function_cannot_be_reached(world: System, redis: Redis, key
     }
 
     assert {404} == set(statuses.values())
-    assert ["f"] == [shown["FunctionName"] for shown in world.call("ListFunctions")["Functions"]]
+    assert [shown["FunctionName"] for shown in world.call("ListFunctions")["Functions"]] == ["f"]
     with pytest.raises(TargetMissing), redis.pipeline() as pipe:
         world.service.deliver(pipe, f"{ARN[:-1]}{name}", b"{}", source="aws:s3")
 
@@ -194,7 +194,7 @@ def test_a_delivery_is_part_of_the_senders_transaction(world: System, redis: Red
         pipe.execute()
 
     (stored,) = world.queue.enqueued
-    assert 0 == before
+    assert before == 0
     assert [stored.request_id.encode()] == redis.lrange("test:added", 0, -1)
     assert (
         invocation(
@@ -218,4 +218,4 @@ def test_what_is_not_there_gets_no_delivery(world: System, redis: Redis, arn: st
     with pytest.raises(TargetMissing), redis.pipeline() as pipe:
         world.service.deliver(pipe, arn, b"{}", source="aws:s3")
 
-    assert [] == world.queue.enqueued
+    assert world.queue.enqueued == []

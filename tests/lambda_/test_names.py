@@ -42,9 +42,9 @@ def test_every_form_of_a_name_is_understood(text: str, qualifier: str | None, ex
         ),
         (
             ARN.replace("000000000000", "123456789012"), None, "AccessDeniedException", 403,
-            "User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:GetFunction on resource: "
+            ("User: arn:aws:iam::000000000000:root is not authorized to perform: lambda:GetFunction on resource: "
             "arn:aws:lambda:us-east-1:123456789012:function:f because no resource-based policy allows the "
-            "lambda:GetFunction action",
+            "lambda:GetFunction action"),
         ),
         (
             "f:1", "2", "InvalidParameterValueException", 400,
@@ -52,13 +52,13 @@ def test_every_form_of_a_name_is_understood(text: str, qualifier: str | None, ex
         ),
         (
             "x" * 65, None, "InvalidParameterValueException", 400,
-            f"1 validation error detected: Value '{'x' * 65}' at 'functionName' failed to satisfy constraint: "
-            "Member must have length less than or equal to 64",
+            (f"1 validation error detected: Value '{'x' * 65}' at 'functionName' failed to satisfy constraint: "
+            "Member must have length less than or equal to 64"),
         ),
         (
             "a:b:c", None, "ValidationException", 400,
-            "1 validation error detected: Value 'a:b:c' at 'functionName' failed to satisfy constraint: "
-            "Member must be the name or the ARN of a function",
+            ("1 validation error detected: Value 'a:b:c' at 'functionName' failed to satisfy constraint: "
+            "Member must be the name or the ARN of a function"),
         ),
     ],
 )  # fmt: skip

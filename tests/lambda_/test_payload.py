@@ -18,7 +18,7 @@ PREFIX = "Could not parse request body into json: Could not parse payload into j
         b" null ",
         b'"text"',
         b"12345678901234567890123456789",
-        "{\"name\": \"Zoë 😀\"}".encode(),
+        '{"name": "Zoë 😀"}'.encode(),
         rb'{"half": "\ud83d"}',
         b'{"twice": 1, "twice": 2}',
     ],
@@ -38,15 +38,19 @@ def test_json_is_taken(payload: bytes, invocation_type: str) -> None:
         (b"[" * 100_000, "it is nested too deeply"),
         (
             base64.b64decode(b"key1value2aa"),
-            "'utf-8' codec can't decode byte 0x91 in position 0: invalid start byte. The payload is not text in UTF-8. "
-            "AWS CLI version 2 takes --payload for base64 and sends what it decodes to; for JSON as it is, add "
-            "--cli-binary-format raw-in-base64-out.",
+            (
+                "'utf-8' codec can't decode byte 0x91 in position 0: invalid start byte. The payload is not text in "
+                "UTF-8. AWS CLI version 2 takes --payload for base64 and sends what it decodes to; for JSON as it is, "
+                "add --cli-binary-format raw-in-base64-out."
+            ),
         ),
         (
             base64.b64encode(b'{"sku": 7}'),
-            "Expecting value: line 1 column 1 (char 0). The payload is JSON in base64. Only AWS CLI version 2 decodes "
-            "--payload; every other client, and version 2 with --cli-binary-format raw-in-base64-out, must be given the "
-            "JSON itself.",
+            (
+                "Expecting value: line 1 column 1 (char 0). The payload is JSON in base64. Only AWS CLI version 2 "
+                "decodes --payload; every other client, and version 2 with --cli-binary-format raw-in-base64-out, must be given "
+                "the JSON itself."
+            ),
         ),
     ],
     ids=lambda value: str(value[:12]),
@@ -58,7 +62,7 @@ def test_what_is_no_json_is_refused(payload: bytes, message: str, invocation_typ
         check_payload(payload, invocation_type)
 
     error = refused.value
-    assert ("InvalidRequestContentException", 400, {"Type": "User"}) == (error.code, error.status, error.members)
+    assert (error.code, error.status, error.members) == ("InvalidRequestContentException", 400, {"Type": "User"})
     assert PREFIX + message == error.message
 
 
@@ -93,9 +97,11 @@ def test_one_byte_too_many_is_refused(invocation_type: str, limit: int) -> None:
 )
 def test_client_contexts(context: str, message: str | None) -> None:
     """A JSON object in base64, of limited length."""
-    try:
+    if message is None:
         check_client_context(context)
-    except ApiError as error:
-        assert ("InvalidRequestContentException", message) == (error.code, error.message)
-    else:
-        assert message is None
+        return
+
+    with pytest.raises(ApiError) as refused:
+        check_client_context(context)
+
+    assert (refused.value.code, refused.value.message) == ("InvalidRequestContentException", message)

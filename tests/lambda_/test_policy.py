@@ -8,7 +8,7 @@ import pytest
 from tests.lambda_.system import ARN, System
 
 USER = {"Type": "User"}
-S3 = {"StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+S3: dict[str, Any] = {"StatementId": "s3", "Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_statement_is_written_as_aws_writes_it(world: System) -> None:
         ),
     ],
 )
-def test_principals_and_conditions(world: System, parameters: dict[str, str], expected: dict[str, Any]) -> None:
+def test_principals_and_conditions(world: System, parameters: dict[str, Any], expected: dict[str, Any]) -> None:
     """Services, accounts, roles and everybody, on whatever conditions."""
     answer = world.call("AddPermission", FunctionName="f", **(S3 | parameters))
 
@@ -120,7 +120,7 @@ def test_a_statement_id_is_taken_once(world: System) -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_allowed_is_refused(
-    world: System, name: str, parameters: dict[str, str], code: str, status: int, message: str
+    world: System, name: str, parameters: dict[str, Any], code: str, status: int, message: str
 ) -> None:
     """Qualifiers and unknown principals, in AWS's words."""
     assert (code, status, message, USER) == world.refusal("AddPermission", FunctionName=name, **(S3 | parameters))
@@ -170,7 +170,7 @@ def test_a_policy_ends_at_20_kb(world: System) -> None:
         "AddPermission", FunctionName="f", **(S3 | token | {"StatementId": "last"})
     )
 
-    assert ("PolicyLengthExceededException", 400) == (code, status)
+    assert (code, status) == ("PolicyLengthExceededException", 400)
     assert message.endswith("is bigger than the limit (20480).")
     assert before == world.call("GetPolicy", FunctionName="f")
 
@@ -182,4 +182,4 @@ def test_a_policy_ends_with_its_function(world: System) -> None:
 
     world.create()
 
-    assert 404 == world.refusal("GetPolicy", FunctionName="f")[1]
+    assert world.refusal("GetPolicy", FunctionName="f")[1] == 404

@@ -52,10 +52,10 @@ def test_what_is_created_is_found_until_it_is_deleted(registry: FunctionRegistry
     registry.delete("f")
 
     assert (True, function(), [function()], ["f"], b"policy") == before
-    assert (False, None, [], [], None) == (
+    assert (
         registry.exists("f"), registry.get("f"), registry.list(), registry.names(), registry.policy("f"),
-    )  # fmt: skip
-    assert {CODE: "expires"} == kept_code(redis, keys)
+    ) == (False, None, [], [], None)  # fmt: skip
+    assert kept_code(redis, keys) == {CODE: "expires"}
 
 
 def test_a_name_is_taken_once(registry: FunctionRegistry, redis: Redis, keys: Keys) -> None:
@@ -66,7 +66,7 @@ def test_a_name_is_taken_once(registry: FunctionRegistry, redis: Redis, keys: Ke
         registry.create(function(sha256=OTHER), storing(keys, OTHER))
 
     assert function() == registry.get("f")
-    assert {CODE: "stays", OTHER: "expires"} == kept_code(redis, keys)
+    assert kept_code(redis, keys) == {CODE: "stays", OTHER: "expires"}
 
 
 def test_what_is_not_there_cannot_be_changed(registry: FunctionRegistry) -> None:
@@ -78,7 +78,7 @@ def test_what_is_not_there_cannot_be_changed(registry: FunctionRegistry) -> None
     ):
         with pytest.raises(FunctionMissing):
             change()
-    assert (None, None) == (registry.get("f"), registry.policy("f"))
+    assert (registry.get("f"), registry.policy("f")) == (None, None)
 
 
 def test_code_that_another_function_uses_stays(registry: FunctionRegistry, redis: Redis, keys: Keys) -> None:
@@ -87,13 +87,13 @@ def test_code_that_another_function_uses_stays(registry: FunctionRegistry, redis
     registry.create(function("g"), storing(keys))
 
     registry.delete("f")
-    assert {CODE: "stays"} == kept_code(redis, keys)
+    assert kept_code(redis, keys) == {CODE: "stays"}
 
     registry.update("g", lambda g: g.model_copy(update={"code_sha256": OTHER}), storing(keys, OTHER))
-    assert {CODE: "expires", OTHER: "stays"} == kept_code(redis, keys)
+    assert kept_code(redis, keys) == {CODE: "expires", OTHER: "stays"}
 
     registry.create(function("h"), storing(keys))
-    assert {CODE: "stays", OTHER: "stays"} == kept_code(redis, keys)
+    assert kept_code(redis, keys) == {CODE: "stays", OTHER: "stays"}
 
 
 def test_internal_functions_are_not_listed(registry: FunctionRegistry, keys: Keys) -> None:

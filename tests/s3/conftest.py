@@ -1,4 +1,4 @@
-"""The service with empty folder and empty Redis, and one bucket `b`."""
+"""The service with empty folder and empty Redis, and one bucket, `bucket`."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ from worker.keys import Keys
 def system(redis: Redis, keys: Keys, clock: FakeClock, folder: Path) -> System:
     """S3 with a bucket."""
     system = System(load(data_dir=folder), redis, keys, clock)
-    system.s3.create_bucket(system.request(), "b")
+    system.s3.create_bucket(system.request(), "bucket")
     return system

@@ -86,12 +86,11 @@ def test_rules_clash_if_one_key_can_match_both(one: dict[str, str], other: dict[
     if not clash:
         assert [rule.id for rule in parse(configuration).rules] == ["1", "2"]
         return
-    assert refusal(configuration) == (
-        "InvalidArgument",
+    words = (
         "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are "
-        "overlapping for the same event type.",
-        {},
+        "overlapping for the same event type."
     )
+    assert refusal(configuration) == ("InvalidArgument", words, {})
 
 
 def test_rules_for_different_events_never_clash():

@@ -47,7 +47,7 @@ local function hand_out(id, receipt, sent, answer)
   redis.call('HSET', keys.receipts, id, cjson.encode(receipt))
   redis.call('ZREM', keys.visible, id)
   redis.call('ZADD', keys.in_flight, now + hidden_for, id)
-  for _, value in ipairs({id, redis.call('HGET', keys.messages, id), math.floor(sent), receipt.all, receipt.first,
+  for _, value in ipairs({id, redis.call('HGET', keys.messages, id), math.ceil(sent), receipt.all, receipt.first,
                           receipt.source}) do
     answer[#answer + 1] = value
   end
@@ -69,13 +69,13 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', keys.visible, '-inf', now, 'LIMI
   end
 end
 
--- Whoever waits next must be woken for what is left, and must not be for nothing.
+-- Somebody else who waits must be woken for what is left, or must learn when it is due; but not for nothing.
 local function next_due(zset)
   local first = redis.call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2]
   return first and math.max(0, math.ceil(tonumber(first) - now))
 end
 local visible, in_flight = next_due(keys.visible), next_due(keys.in_flight)
 local due = math.min(visible or math.huge, in_flight or math.huge)
-if due == 0 then ring(keys) else redis.call('DEL', keys.doorbell) end
+if due == 0 or (#answer > 2 and due < math.huge) then ring(keys) else redis.call('DEL', keys.doorbell) end
 if due < math.huge then answer[1] = due end
 return answer

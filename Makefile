@@ -1,0 +1,36 @@
+# `make` alone lists the targets. Each sets up what it needs first, once.
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check bench clean
+
+PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PATH
+
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with the command thrice in it, from pins with hashes
+	@sh scripts/setup.sh runtime
+
+up: setup ## Serve on http://127.0.0.1:4566 until Ctrl-C
+	@exec thrice up
+
+demo: setup ## Run the main job on real input and check that nothing was lost
+	@thrice demo
+
+test: ## Run the tests
+	@sh scripts/setup.sh dev
+	@pytest -n 2 --dist loadgroup
+
+check: ## Lint, types, import contracts, formatting
+	@sh scripts/setup.sh dev
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-logo
+
+bench: ## Measure start, idle cost and throughput beside stock Celery, and print the figures
+	@sh scripts/setup.sh dev
+	@python benchmarks/first_figures.py
+
+clean: ## Remove .venv and everything that was built; data in .thrice stays
+	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

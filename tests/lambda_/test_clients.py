@@ -1,0 +1,236 @@
+"""Lambda and Logs as unmodified clients see them: boto3 and the AWS CLI, over the gateway's port."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import orjson
+import pytest
+import uvicorn
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from redis import Redis
+
+from config import redis as config_redis
+from config.settings import Settings
+from producers.gateway.app import Gateway
+from producers.lambda_.api import Lambda
+from producers.logs.api import Logs
+from producers.seams import Seams
+from tests.lambda_.system import ARN, ROLE, RecordingQueue, package
+from tests.waiting import wait_until
+from worker.clock import SystemClock
+from worker.invocation import FunctionError, Throttled
+from worker.keys import Keys
+from worker.reply import Reply
+
+
+@dataclass(frozen=True)
+class Served:
+    """A gateway that answers."""
+
+    url: str
+    queue: RecordingQueue
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of it, which does not try again."""
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="secret",
+            config=Config(retries={"max_attempts": 0}),
+        )
+
+    def cli(self, *arguments: str) -> str:
+        """What the AWS CLI prints."""
+        environment = {
+            "PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": self.url, "HOME": "/nonexistent",
+        }  # fmt: skip
+        aws = Path(sys.executable).parent / "aws"
+        done = subprocess.run(
+            [aws, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+async def _nothing_internal(*_: object) -> None:
+    raise AssertionError("no internal path is asked for")
+
+
+@pytest.fixture
+def served(settings: Settings, seams: Seams) -> Iterator[Served]:
+    """A gateway with two services, in a thread of its own."""
+    queue = RecordingQueue()
+    async_redis = config_redis.connect_async(settings)
+    gateway = Gateway(
+        {"lambda": Lambda(seams, queue, async_redis), "logs": Logs(seams)},
+        settings=settings,
+        clock=SystemClock(),
+        credentials={"test": "secret"},
+        internal=_nothing_internal,
+    )
+    server = uvicorn.Server(uvicorn.Config(gateway, port=0, lifespan="off", log_config=None, ws="none"))
+
+    async def serve() -> None:
+        await server.serve()
+        await async_redis.aclose()
+
+    thread = threading.Thread(target=asyncio.run, args=[serve()])
+    thread.start()
+    wait_until(lambda: server.started, "the gateway answers")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Served(f"http://127.0.0.1:{port}", queue)
+    server.should_exit = True
+    thread.join()
+
+
+def create(client: Any, name: str = "f") -> dict[str, Any]:
+    """Make a function."""
+    made: dict[str, Any] = client.create_function(
+        FunctionName=name, Runtime="python3.12", Role=ROLE, Handler="app.handler", Code={"ZipFile": package()}
+    )
+    return made
+
+
+def test_boto3_waits_for_functions_and_invokes_them(served: Served) -> None:
+    """Create, both kinds of waiters, Event, RequestResponse, DryRun, delete."""
+    client = served.client("lambda")
+    made = create(client)
+    for waiter in ("function_exists", "function_active", "function_active_v2"):
+        client.get_waiter(waiter).wait(FunctionName="f")
+    client.update_function_configuration(FunctionName="f", Timeout=5)
+    for waiter in ("function_updated", "function_updated_v2"):
+        client.get_waiter(waiter).wait(FunctionName="f")
+
+    event = client.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"sku": 7}')
+    called = client.invoke(FunctionName=f"{ARN}:$LATEST", LogType="Tail")
+    dry = client.invoke(FunctionName="f", InvocationType="DryRun")
+    deleted = client.delete_function(FunctionName="f")
+
+    assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
+    assert (event["StatusCode"], event["Payload"].read()) == (202, b"")
+    assert {"ExecutedVersion", "LogResult", "FunctionError"}.isdisjoint(event)
+    assert (
+        called["StatusCode"], called["Payload"].read(), called["ExecutedVersion"], called["LogResult"],
+    ) == (200, b'{"ok": 1}', "$LATEST", "RU5ECg==")  # fmt: skip
+    assert (dry["StatusCode"], dry["Payload"].read()) == (204, b"")
+    assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    (stored,) = served.queue.enqueued
+    assert (b'{"sku": 7}', event["ResponseMetadata"]["RequestId"]) == (stored.payload, stored.request_id)
+
+
+def test_boto3_gets_awss_errors(served: Served) -> None:
+    """Codes, statuses and the members that stand beside the message."""
+    client = served.client("lambda")
+    create(client)
+    served.queue.reply = Reply(Throttled(1))
+
+    def refused(call: Any, **parameters: Any) -> dict[str, Any]:
+        with pytest.raises(ClientError) as error:
+            call(**parameters)
+        response: dict[str, Any] = error.value.response
+        return response
+
+    missing = refused(client.invoke, FunctionName="g", InvocationType="Event")
+    garbage = refused(client.invoke, FunctionName="f", InvocationType="Event", Payload=b"garbage")
+    large = refused(client.invoke, FunctionName="f", InvocationType="Event", Payload=b'"' + b"x" * 1_048_576 + b'"')
+    throttled = refused(client.invoke, FunctionName="f")
+
+    shown = [
+        (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Message"].split("\n")[0])
+        for error in (missing, garbage, large, throttled)
+    ]
+    assert [
+        ("ResourceNotFoundException", 404, f"Function not found: {ARN[:-1]}g:$LATEST"),
+        (
+            "InvalidRequestContentException", 400,
+            ("Could not parse request body into json: Could not parse payload into json: Expecting value: line 1 "
+            "column 1 (char 0)"),
+        ),
+        (
+            "RequestEntityTooLargeException", 413,
+            "1048578 byte payload is too large for the Event invocation type (limit 1048576 bytes)",
+        ),
+        ("TooManyRequestsException", 429, "Rate Exceeded."),
+    ] == shown  # fmt: skip
+    assert (throttled["Type"], throttled["Reason"]) == ("User", "ReservedFunctionConcurrentInvocationLimitExceeded")
+    assert missing["Type"] == "User"
+
+
+def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: Keys) -> None:
+    """The config comes back with its moment; afterwards it is gone."""
+    client = served.client("lambda")
+    create(client)
+    redis.hset(keys.queues, "q", "{}")
+    queue = "arn:aws:sqs:us-east-1:000000000000:q"
+
+    put = client.put_function_event_invoke_config(
+        FunctionName="f", MaximumRetryAttempts=0, DestinationConfig={"OnFailure": {"Destination": queue}}
+    )
+    got = client.get_function_event_invoke_config(FunctionName="f")
+    client.delete_function_event_invoke_config(FunctionName="f")
+
+    for answer in (put, got):
+        del answer["ResponseMetadata"]
+    assert put == got
+    assert {"OnSuccess": {}, "OnFailure": {"Destination": queue}} == got["DestinationConfig"]
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_function_event_invoke_config(FunctionName="f")
+
+
+def test_the_cli_makes_invokes_and_reads(served: Served, redis: Redis, keys: Keys, folder: Path) -> None:
+    """create-function, invoke of both kinds, and filter-log-events in pages."""
+    (folder / "f.zip").write_bytes(package())
+    events = orjson.dumps([[1000 + number, f"line {number}"] for number in range(5)])
+    redis.xadd(keys.log("f"), {"stream": "s", "events": events})
+    served.queue.reply = Reply(FunctionError(b'{"errorType":"E"}', "E", "m"))
+
+    made = served.cli(
+        "lambda", "create-function", "--function-name", "f", "--runtime", "python3.12", "--role", ROLE, "--handler",
+        "app.handler", "--zip-file", f"fileb://{folder / 'f.zip'}",
+    )  # fmt: skip
+    event = served.cli(
+        "lambda", "invoke", "--function-name", "f", "--invocation-type", "Event", "--payload", '{"a": 1}',
+        str(folder / "out"),
+    )  # fmt: skip
+    called = served.cli("lambda", "invoke", "--function-name", "f", str(folder / "result"))
+    log = served.cli("logs", "filter-log-events", "--log-group-name", "/aws/lambda/f", "--page-size", "2")
+
+    assert json.loads(made)["State"] == "Active"
+    assert (json.loads(event), (folder / "out").read_bytes()) == ({"StatusCode": 202}, b"")
+    assert json.loads(called) == {"StatusCode": 200, "FunctionError": "Unhandled", "ExecutedVersion": "$LATEST"}
+    assert (folder / "result").read_bytes() == b'{"errorType":"E"}'
+    assert [f"line {number}" for number in range(5)] == [line["message"] for line in json.loads(log)["events"]]
+    assert [stored.payload for stored in served.queue.enqueued] == [b'{"a": 1}']
+
+
+def test_boto3_pages_through_functions_and_logs(served: Served, redis: Redis, keys: Keys) -> None:
+    """The paginators end, with everything."""
+    client, logs = served.client("lambda"), served.client("logs")
+    for name in "abc":
+        create(client, name)
+    redis.xadd(keys.log("a"), {"stream": "s", "events": orjson.dumps([[number, str(number)] for number in range(5)])})
+
+    functions = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
+    events = logs.get_paginator("filter_log_events").paginate(
+        logGroupName="/aws/lambda/a", PaginationConfig={"PageSize": 2}
+    )
+    groups = logs.get_paginator("describe_log_groups").paginate(PaginationConfig={"PageSize": 2})
+
+    assert list("abc") == [function["FunctionName"] for page in functions for function in page["Functions"]]
+    assert list("01234") == [event["message"] for page in events for event in page["events"]]
+    assert [f"/aws/lambda/{name}" for name in "abc"] == [
+        group["logGroupName"] for page in groups for group in page["logGroups"]
+    ]
