@@ -1,18 +1,23 @@
 """Invoke, up to the queue and back."""
 
+import asyncio
 import base64
 import re
 
 import pytest
 from redis import Redis
 
-from producers.seams import Response, TargetMissing
+from config import redis as config_redis
+from config.settings import Settings
+from producers.lambda_.api import Lambda
+from producers.seams import Response, Seams, TargetMissing
 from tests.conftest import FakeClock
-from tests.lambda_.system import ARN, REQUEST_ID, TRACE, System
+from tests.lambda_.system import ARN, REQUEST_ID, TRACE, RecordingQueue, System
 from worker.errors import StoreUnavailable
 from worker.identity import new_request_id
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled, TimedOut
 from worker.keys import Keys
+from worker.queue import EventQueue
 from worker.registry import INTERNAL_PREFIX, FunctionRegistry
 from worker.reply import Reply
 
@@ -53,6 +58,27 @@ def test_an_event_is_stored_and_answered_with_202(world: System) -> None:
     (stored,) = world.queue.enqueued
     assert invocation(stored, payload=payload) == stored
     assert world.queue.called == []
+
+
+def test_an_event_is_in_the_real_queue_when_202_is_answered(
+    settings: Settings, seams: Seams, redis: Redis, keys: Keys
+) -> None:
+    """With the queue of the workers instead of one that records: the event is ready, and its record has the payload."""
+    with asyncio.Runner() as runner:
+        async_redis = config_redis.connect_async(settings)
+        queue = EventQueue(redis, keys, async_redis=async_redis)
+        world = System(Lambda(seams, queue, async_redis), RecordingQueue(), runner)
+        world.create()
+        world.call("Invoke", headers=HEADERS, FunctionName="f", InvocationType="Event", Payload=b'{"sku": 7}')
+        with redis.pipeline(transaction=True) as pipe:
+            world.service.deliver(pipe, ARN, b"[1]", source="aws:s3")
+            pipe.execute()
+        runner.run(async_redis.aclose())
+
+    ready = {name.decode() for name in redis.zrange(keys.ready, 0, -1)}
+    payloads = {name: redis.hget(keys.event(name), "payload") for name in ready}
+    (delivered,) = ready - {REQUEST_ID}
+    assert payloads == {REQUEST_ID: b'{"sku": 7}', delivered: b"[1]"}
 
 
 def test_a_call_without_payload_hands_over_an_empty_object(world: System) -> None:

@@ -48,8 +48,8 @@ def test_json_is_taken(payload: bytes, invocation_type: str) -> None:
             base64.b64encode(b'{"sku": 7}'),
             (
                 "Expecting value: line 1 column 1 (char 0). The payload is JSON in base64. Only AWS CLI version 2 "
-                "decodes --payload; every other client, and version 2 with --cli-binary-format raw-in-base64-out, must be given "
-                "the JSON itself."
+                "decodes --payload; every other client, and version 2 with --cli-binary-format raw-in-base64-out, "
+                "must be given the JSON itself."
             ),
         ),
     ],
