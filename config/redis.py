@@ -22,6 +22,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from config.settings import Settings
@@ -29,8 +30,16 @@ from config.settings import Settings
 #: Oldest server whose commands the scripts can use (LPOP with a count, ZADD GT). Valkey reports 7.2.4 or newer.
 OLDEST_SERVER = (6, 2)
 
+#: How long Redis may take to answer one command, in seconds.
+ANSWER_TIMEOUT = 5.0
+
 #: Longest path of a Unix socket, in bytes: sun_path has 108 on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
+
+
+#: A broken connection is worth two more tries, a server that does not answer is not.
+_BACKOFF = ExponentialBackoff(cap=0.5, base=0.05)
+_BROKEN = (RedisConnectionError,)
 
 
 class RedisUnusable(Exception):
@@ -64,20 +73,25 @@ def celery_url(settings: Settings) -> str:
 def connect(settings: Settings, **options: Any) -> "redis.Redis":
     """A client that every thread of a process may share. Replies are bytes.
 
-    A command that meets a connection lost meanwhile is sent once more: commands and scripts of thrice may be repeated.
+    A command whose connection broke is sent again: every script of thrice may be repeated. One that is not answered
+    within ANSWER_TIMEOUT seconds fails, so that a stuck server cannot hold a caller for ever.
     """
-    options = _connection_options(settings) | {"retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), 2)} | options
+    options = _connection_options(settings) | {"retry": Retry(_BACKOFF, 2, _BROKEN)} | options
     return redis.Redis.from_url(url(settings), **options)
 
 
 def connect_async(settings: Settings, **options: Any) -> "redis.asyncio.Redis":
-    """The same for an event loop."""
-    options = _connection_options(settings) | {"retry": AsyncRetry(ExponentialBackoff(cap=0.5, base=0.05), 2)} | options
+    """The same for an event loop. A client for commands that block is made with `socket_timeout=None`."""
+    options = _connection_options(settings) | {"retry": AsyncRetry(_BACKOFF, 2, _BROKEN)} | options
     return redis.asyncio.Redis.from_url(url(settings), **options)
 
 
 def _connection_options(settings: Settings) -> dict[str, Any]:
-    options: dict[str, Any] = {"socket_connect_timeout": 5, "health_check_interval": 30}
+    options: dict[str, Any] = {
+        "socket_timeout": ANSWER_TIMEOUT,
+        "socket_connect_timeout": ANSWER_TIMEOUT,
+        "health_check_interval": 30,
+    }
     if not url(settings).startswith("unix:"):
         options["socket_keepalive"] = True
     return options

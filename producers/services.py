@@ -129,7 +129,9 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
     async_redis = config_redis.connect_async(settings)
     delivery = Delivery()
     seams = Seams(settings=settings, redis=redis, keys=keys, clock=clock or SystemClock(), deliver=delivery)
-    queue = EventQueue(redis, keys, countdown=settings.retry_countdowns[0], async_redis=async_redis)
+    waiting = config_redis.connect_async(settings, socket_timeout=None)
+    countdown = settings.retry_countdowns[0]
+    queue = EventQueue(redis, keys, countdown=countdown, async_redis=async_redis, waiting=waiting)
     lambda_, sqs, sns, s3, events = Lambda(seams, queue, async_redis), Sqs(seams), Sns(seams), S3(seams), Events(seams)
     delivery.connect("lambda", lambda_.deliver)
     delivery.connect("sqs", sqs.deliver)

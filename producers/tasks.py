@@ -19,6 +19,7 @@ from worker import messages, telemetry
 from worker.celery import app, running
 from worker.claim import Claimed
 from worker.clock import from_ms
+from worker.queue import new_token
 from worker.retry import Condition, Decision, Die, Retry, Succeed, backoff
 from worker.settlement import settlement_of
 
@@ -38,7 +39,7 @@ def _services() -> "Services":
 def deliver(delivery_id: str) -> None:
     """Make the next attempt at the delivery `delivery_id`, if it is ready."""
     queue = running().queue
-    claimed = queue.claim(delivery_id)
+    claimed = queue.claim(delivery_id, new_token())
     if claimed is None:
         return
     decision = _attempt(claimed)

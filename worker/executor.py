@@ -15,7 +15,7 @@ from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost, Throttled
-from worker.queue import WorkerQueue
+from worker.queue import WorkerQueue, new_token
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, decide, decide_before
 from worker.settlement import Settlement, settlement_of
@@ -53,7 +53,8 @@ class Executor:
 
     def attempt(self, request_id: str) -> None:
         """Make the attempt that the message of `request_id` stands for, if it is still to be made."""
-        claimed = self._queue.claim(request_id)
+        token = new_token()
+        claimed = self._patiently("claiming an event", lambda: self._queue.claim(request_id, token))
         if claimed is None:
             return
         attempt, decision = self._run(claimed)
@@ -63,7 +64,8 @@ class Executor:
 
     def call(self, request_id: str) -> None:
         """Run a synchronous invocation and answer its caller. There is no second attempt."""
-        claimed = self._queue.claim_call(request_id)
+        token = new_token()
+        claimed = self._patiently("claiming a call", lambda: self._queue.claim_call(request_id, token))
         if claimed is None:
             return
         function = claimed.function
@@ -73,9 +75,11 @@ class Executor:
             reply = Reply(Throttled(claimed.throttled_at))
         else:
             attempt = self._environments.run(function, claimed.invocation)
-            self._queue.write_log(function.name, attempt.log_stream, attempt.log)
             reply = Reply.of(attempt)
-        self._queue.settle_call(claimed, reply)
+            self._patiently(
+                "writing a log", lambda: self._queue.write_log(function.name, attempt.log_stream, attempt.log)
+            )
+        self._patiently("answering a call", lambda: self._queue.settle_call(claimed, reply))
 
     def _run(self, claimed: Claimed) -> tuple[Attempt | None, Decision]:
         """The attempt, None where there was nothing to run, and what follows from it."""

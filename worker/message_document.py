@@ -36,8 +36,7 @@ def message_document(
 ) -> MessageDocument:
     """Make a new message, under a new id. `sender` is its SenderId, `trace_header` its AWSTraceHeader."""
     attributes = attributes or {}
-    encoded = body.encode()
-    md5_of_body = hashlib.md5(encoded, usedforsecurity=False).hexdigest()
+    md5_of_body = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
     document: dict[str, Any] = {"v": 1, "body": body, "md5": md5_of_body, "sender": sender}
     if attributes:
         document["attributes"] = attributes
@@ -47,7 +46,7 @@ def message_document(
     return MessageDocument(
         message_id=str(uuid.uuid4()),
         json=orjson.dumps(document),
-        size=len(encoded) + sum(_size_of(name, value) for name, value in attributes.items()),
+        size=size_of(body, attributes),
         md5_of_body=md5_of_body,
         md5_of_attributes=attributes_md5(attributes),
         md5_of_system_attributes=attributes_md5(system),
@@ -70,8 +69,12 @@ def attributes_md5(attributes: Attributes) -> str | None:
     return digest.hexdigest()
 
 
-def _size_of(name: str, value: Mapping[str, str]) -> int:
-    return len(name.encode()) + len(value["DataType"].encode()) + len(_content_of(value))
+def size_of(body: str, attributes: Attributes) -> int:
+    """What counts against the limits of SQS and SNS, in bytes: the body, and names, types and values of attributes."""
+    return len(body.encode()) + sum(
+        len(name.encode()) + len(value["DataType"].encode()) + len(_content_of(value))
+        for name, value in attributes.items()
+    )
 
 
 def _content_of(value: Mapping[str, str]) -> bytes:

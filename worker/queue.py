@@ -74,15 +74,23 @@ class Swept:
 class EventQueue:
     """Puts events on the queue. Every process that makes events has one.
 
-    The clients may be shared by threads. `countdown` is the seconds before a first attempt.
+    The clients may be shared by threads. `countdown` is the seconds before a first attempt; `waiting` is a client that
+    may be blocked for long, for `call`.
     """
 
     def __init__(
-        self, redis: Redis, keys: Keys, *, countdown: float = 0.0, async_redis: "AsyncRedis | None" = None
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        countdown: float = 0.0,
+        async_redis: "AsyncRedis | None" = None,
+        waiting: "AsyncRedis | None" = None,
     ) -> None:
         self._keys = keys
         self._redis = redis
         self._async_redis = async_redis
+        self._waiting = waiting or async_redis
         self._delay_ms = int(countdown * 1000)
         self._template = messages.template(keys.invocations)
         self._call_template = messages.template(keys.calls)
@@ -114,6 +122,7 @@ class EventQueue:
             StoreUnavailable: Redis did not take it.
         """
         assert self._async_redis is not None
+        assert self._waiting is not None
         keys, request_id = self._keys, invocation.request_id
         patience = function.timeout + limits.INIT_TIMEOUT + PATIENCE
         record = _record_of(invocation) | {"function": invocation.function}
@@ -123,7 +132,7 @@ class EventQueue:
                 pipe.pexpire(keys.event(request_id), int(patience * 1000))
                 pipe.lpush(keys.calls, messages.fill(self._call_template, request_id, messages.CALL))
                 await pipe.execute()
-            answer = await self._async_redis.blpop([keys.reply(request_id)], timeout=patience)
+            answer = await self._waiting.blpop([keys.reply(request_id)], timeout=patience)
         except RedisError as error:
             raise StoreUnavailable(str(error)) from error
         if answer is None:
@@ -156,6 +165,11 @@ def _record_of(invocation: Invocation) -> dict[Any, Any]:
     return record
 
 
+def new_token() -> str:
+    """What proves one lease, and no other."""
+    return secrets.token_hex(8)
+
+
 def worker_name() -> str:
     """A name that no other process ever has: a lease must not outlive its holder under the same name."""
     return f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
@@ -177,13 +191,13 @@ class WorkerQueue:
             for name in ("claim", "claim_call", "settle", "settle_call", "sweep", "heartbeat", "release")
         }
 
-    def claim(self, request_id: str) -> Claimed | None:
-        """Take the ready event `request_id` under this worker's lease.
+    def claim(self, request_id: str, token: str) -> Claimed | None:
+        """Take the ready event `request_id` under this worker's lease, which `token` will prove.
 
-        Returns None if it is not ready: another message was faster, it waits, or it has ended.
+        Returns None if it is not ready: another message was faster, it waits, or it has ended. May be repeated with the
+        same token when Redis went away before it answered: then the answer is the same.
         """
         keys = self._keys
-        token = secrets.token_hex(8)
         answer = self._scripts["claim"](
             keys=[
                 keys.event(request_id), keys.ready, keys.lease(self.worker), keys.workers, keys.functions,
@@ -193,10 +207,9 @@ class WorkerQueue:
         )  # fmt: skip
         return Claimed.of(request_id, token, answer, is_synchronous=False) if answer else None
 
-    def claim_call(self, request_id: str) -> Claimed | None:
-        """Take a synchronous invocation; None if its caller has given up."""
+    def claim_call(self, request_id: str, token: str) -> Claimed | None:
+        """Take a synchronous invocation; None if its caller has given up. May be repeated as `claim` may."""
         keys = self._keys
-        token = secrets.token_hex(8)
         answer = self._scripts["claim_call"](
             keys=[keys.event(request_id), keys.lease(self.worker), keys.workers, keys.functions, keys.clock],
             args=[request_id, self.worker, token, keys.running(""), self._lease_ms],
@@ -233,9 +246,12 @@ class WorkerQueue:
         """End a synchronous invocation and answer its caller, who waits for no longer than a minute from now on."""
         keys, invocation = self._keys, claimed.invocation
         self._scripts["settle_call"](
-            keys=[keys.lease(self.worker), keys.running(invocation.function), keys.reply(invocation.request_id)],
+            keys=[
+                keys.lease(self.worker), keys.running(invocation.function), keys.reply(invocation.request_id),
+                keys.event(invocation.request_id),
+            ],
             args=[invocation.request_id, reply.encode(), 60_000],
-        )
+        )  # fmt: skip
 
     def write_log(self, function: str, log_stream: str, events: Sequence[LogEvent]) -> None:
         """Append to the log of `function`."""

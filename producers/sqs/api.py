@@ -336,6 +336,8 @@ class Sqs:
         queue = self._find(name) if name else None
         if queue is None:
             raise TargetMissing(target_arn)
+        if attributes and len(attributes) > message.MAX_ATTRIBUTES:
+            raise TargetMissing(f"{target_arn} takes messages of {message.MAX_ATTRIBUTES} attributes at the most")
         document = message_document(payload.decode(), attributes, sender=source, trace_header=trace_header)
         maximum = int(queue.attributes["MaximumMessageSize"])
         if document.size > maximum:

@@ -174,7 +174,7 @@ def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     """While the only place is taken an event backs off 1 s, 2 s, 4 s; then it is run as attempt 1."""
     system.define(function(reserved_concurrency=1))
     holder = system.enqueue()
-    assert system.worker.claim(holder) is not None
+    assert system.worker.claim(holder, "token") is not None
     request_id = system.enqueue()
     waits = []
     for _ in range(3):
@@ -218,7 +218,7 @@ def test_what_runs_is_the_configuration_in_force(system: System):
     request_id = system.enqueue()
     system.define(function(timeout=9))
 
-    claimed = system.worker.claim(request_id)
+    claimed = system.worker.claim(request_id, "token")
 
     assert claimed is not None
     assert claimed.function == function(timeout=9)
@@ -251,7 +251,7 @@ def test_events_of_a_dead_worker_come_back(system: System):
     request_id = system.enqueue()
     queue, _ = system.another_worker()
     system.messages()
-    assert queue.claim(request_id) is not None
+    assert queue.claim(request_id, "token") is not None
     assert system.ledger().total.running == 1
 
     system.redis.zadd(system.keys.workers, {"another": 1})  # as if its lease had ended long ago
@@ -269,7 +269,7 @@ def test_event_that_kills_its_workers_is_given_up(system: System):
     request_id = system.enqueue()
     for number in range(5):
         queue, _ = system.another_worker(f"worker-{number}")
-        assert queue.claim(request_id) is not None
+        assert queue.claim(request_id, "token") is not None
         system.redis.zadd(system.keys.workers, {f"worker-{number}": 1})
         system.worker.sweep()
 
@@ -283,11 +283,11 @@ def test_worker_that_was_given_up_can_change_nothing(system: System):
     """A worker that wakes up after its lease ended settles in vain: the event belongs to another now."""
     request_id = system.enqueue()
     queue, _ = system.another_worker()
-    claimed = queue.claim(request_id)
+    claimed = queue.claim(request_id, "token")
     assert claimed is not None
     system.redis.zadd(system.keys.workers, {"another": 1})
     system.worker.sweep()
-    mine = system.worker.claim(request_id)
+    mine = system.worker.claim(request_id, "token")
     assert mine is not None
     before = system.record(request_id)
 

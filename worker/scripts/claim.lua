@@ -7,16 +7,23 @@
 -- include: ledger
 -- include: concurrency
 local request_id = ARGV[1]
-if redis.call('ZREM', KEYS[2], request_id) == 0 then return false end
 local func = redis.call('HGET', KEYS[1], 'function')
-if not func then return false end
+if not func then
+  redis.call('ZREM', KEYS[2], request_id)
+  return false
+end
 
--- The worker is known before it holds a lease, so that no lease is ever without somebody to reap it.
-redis.call('ZADD', KEYS[4], real_ms() + tonumber(ARGV[5]), ARGV[2])
-redis.call('HSET', KEYS[3], request_id, func .. '|' .. ARGV[3])
-redis.call('HSET', KEYS[1], 'state', 'running', 'worker', ARGV[2])
-count(KEYS[6], func, 'ready', -1)
-count(KEYS[6], func, 'running', 1)
+local lease = func .. '|' .. ARGV[3]
+if redis.call('ZREM', KEYS[2], request_id) == 1 then
+  -- The worker is known before it holds a lease, so that no lease is ever without somebody to reap it.
+  redis.call('ZADD', KEYS[4], real_ms() + tonumber(ARGV[5]), ARGV[2])
+  redis.call('HSET', KEYS[3], request_id, lease)
+  redis.call('HSET', KEYS[1], 'state', 'running', 'worker', ARGV[2])
+  count(KEYS[6], func, 'ready', -1)
+  count(KEYS[6], func, 'running', 1)
+elseif redis.call('HGET', KEYS[3], request_id) ~= lease then
+  return false
+end -- else the worker asks again, because its connection broke before the answer came
 
 local config = redis.call('HGET', KEYS[5], func)
 local reserved, throttled = take_place(config, ARGV[4] .. func, request_id)

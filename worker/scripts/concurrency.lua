@@ -6,6 +6,7 @@ local function take_place(config, running, request_id)
     local value = cjson.decode(config)['reserved_concurrency']
     if value and value ~= cjson.null then reserved = value end
   end
+  if redis.call('SISMEMBER', running, request_id) == 1 then return reserved, 0 end
   if reserved >= 0 and redis.call('SCARD', running) >= reserved then return reserved, 1 end
   redis.call('SADD', running, request_id)
   return reserved, 0

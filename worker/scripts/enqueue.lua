@@ -6,6 +6,8 @@
 local keys = {ready = KEYS[2], waiting = KEYS[3], invocations = KEYS[4], ledger = KEYS[5]}
 local request_id, task, func, delay = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local now = now_ms(KEYS[6])
+-- A client whose connection broke before the answer asks again: the event is there once.
+if redis.call('EXISTS', KEYS[1]) == 1 then return now end
 redis.call('HSET', KEYS[1], 'v', 1, 'task', task, 'function', func, 'accepted_at', now, unpack(ARGV, 6))
 count(keys.ledger, func, 'accepted', 1)
 if delay > 0 then

@@ -41,12 +41,13 @@ local function bury(id, receipt, sent)
   ring(dead)
 end
 
-local function hand_out(id, receipt, sent, answer)
+-- `left` is how many may follow: they become visible again in their order, thousandths of a millisecond apart.
+local function hand_out(id, receipt, sent, answer, left)
   receipt.all, receipt.here, receipt.token, receipt.at = receipt.all + 1, receipt.here + 1, ARGV[5], now
   if receipt.first == 0 then receipt.first = now end
   redis.call('HSET', keys.receipts, id, cjson.encode(receipt))
   redis.call('ZREM', keys.visible, id)
-  redis.call('ZADD', keys.in_flight, now + hidden_for, id)
+  redis.call('ZADD', keys.in_flight, now + hidden_for - left / 1000, id)
   for _, value in ipairs({id, redis.call('HGET', keys.messages, id), math.ceil(sent), receipt.all, receipt.first,
                           receipt.source}) do
     answer[#answer + 1] = value
@@ -64,8 +65,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', keys.visible, '-inf', now, 'LIMI
   elseif dead and receipt.here >= most_receives then
     bury(id, receipt, sent)
   else
-    hand_out(id, receipt, sent, answer)
     wanted = wanted - 1
+    hand_out(id, receipt, sent, answer, wanted)
   end
 end
 

@@ -1,0 +1,1 @@
+"""SNS: topics, subscriptions, filters, and what arrives of a published message."""
