@@ -115,7 +115,7 @@ class Demonstration:
             Bucket="texts", NotificationConfiguration={"LambdaFunctionConfigurations": [notification]}
         )
         files = sorted((self._examples / "word-count" / "samples").iterdir())
-        task = progress.add_task("files uploaded to a bucket, results in another", total=len(files))
+        task = progress.add_task("files put into a bucket, results in another", total=len(files))
         for file in files:
             clients.s3.upload_file(str(file), "texts", file.name)
         wanted = {f"{file.name}.json" for file in files}
@@ -139,7 +139,7 @@ class Demonstration:
     def _let_the_schedule_fire(self, progress: Progress) -> None:
         """A rule for every full minute; its clock is put forward to the next one, so that nobody has to wait."""
         clients = self._clients
-        task = progress.add_task("schedule fired (its clock put forward to the full minute)", total=1)
+        task = progress.add_task("schedule fired (clock put forward)", total=1)
         clients.events.put_rule(Name="every-minute", ScheduleExpression="cron(* * * * ? *)")
         clients.events.put_targets(Rule="every-minute", Targets=[{"Id": "1", "Arn": self._arn("heartbeat")}])
         now = self._clock.now()
@@ -152,7 +152,7 @@ class Demonstration:
     def _fire_invocations(self, progress: Progress) -> None:
         """Invocations from sixteen threads at once."""
         failing = INVOCATIONS // FAILING
-        task = progress.add_task(f"invocations accepted, of which {failing} always fail", total=INVOCATIONS)
+        task = progress.add_task(f"invocations accepted ({failing} of them bad)", total=INVOCATIONS)
 
         def invoke(number: int) -> None:
             job = {"number": number} | ({} if number % FAILING == 0 else {"customer": f"customer-{number % 7}"})
@@ -180,9 +180,8 @@ class Demonstration:
         ledger = self._ledger()
         self._console.print(table(ledger))
         self._console.print(
-            f"{INVOCATIONS:,} invocations were accepted, run, retried and ended in {took:.1f} s, "
-            "the waits of 1 s and 2 s before the second and third attempt included: "
-            f"{INVOCATIONS / took:,.0f} a second.\n"
+            f"\n{INVOCATIONS:,} invocations were accepted, run, retried and ended in {took:.1f} s, the waits of 1 s and "
+            f"2 s\nbefore the second and third attempt included: {INVOCATIONS / took:,.0f} a second.\n"
         )
         messages = self._dead_letters(dead_letters)
         self._show(messages[0] if messages else None)
@@ -259,7 +258,7 @@ class Demonstration:
                 raise DemoFailed("interrupted")
 
     def _progress(self) -> Progress:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
         return Progress(*columns, console=self._console)
 
 

@@ -2,6 +2,7 @@
 
 import orjson
 from redis.exceptions import RedisError
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -25,14 +26,17 @@ def show(settings: Settings, *, as_json: bool) -> int:
         print(orjson.dumps(ledger.document(), option=orjson.OPT_INDENT_2).decode())
     else:
         Console().print(table(ledger))
+        for reason, count in sorted(ledger.total.dropped.items()):
+            print(f"dropped: {count:,} × {reason}")
     return 0 if ledger.total.is_balanced else 1
 
 
 def table(ledger: Ledger) -> Table:
     """The ledger as a table: a row for each function, and the sum."""
-    view = Table("function", title="accepted = succeeded + dead-lettered + dropped + in hand", title_justify="left")
+    view = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    view.add_column("function", no_wrap=True)
     for column in ("accepted", "succeeded", "retried", "dead-lettered", "dropped", "in hand", "lost"):
-        view.add_column(column, justify="right")
+        view.add_column(column, justify="right", no_wrap=True)
     for name, account in sorted(ledger.functions.items()):
         view.add_row(name, *_cells(account))
     view.add_section()
@@ -42,12 +46,11 @@ def table(ledger: Ledger) -> Table:
 
 def _cells(account: Account) -> list[str]:
     dropped = sum(account.dropped.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(account.dropped.items()))
     lost = account.accepted - account.succeeded - account.dead_lettered - dropped - account.in_hand
     numbers = [account.accepted, account.succeeded, account.retried, account.dead_lettered]
     return [
         *(f"{number:,}" for number in numbers),
-        f"{dropped:,} ({reasons})" if dropped else "0",
+        f"{dropped:,}",
         f"{account.in_hand:,}",
         f"{lost:,}",
     ]

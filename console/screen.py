@@ -29,11 +29,11 @@ class Screen:
         left = ready.left_over
         table = Table.grid(padding=(0, 3))
         table.add_row("  redis", ready.redis, "append-only file, no eviction" if settings.redis_url is None else "")
-        table.add_row("  gateway", ready.url, "Lambda · SQS · SNS · S3 · EventBridge · Logs")
+        table.add_row("  gateway", ready.url, "Lambda SQS SNS S3 EventBridge Logs")
         table.add_row(
             "  workers",
-            f"{ready.workers} × {settings.concurrency} invocations at a time",
-            f"a canary event went round in {ready.round_trip_ms:g} ms",
+            f"{ready.workers} × {settings.concurrency} at a time",
+            f"a canary event took {ready.round_trip_ms:g} ms",
         )
         table.add_row("  scheduler", "running", "cron(…) and rate(…) rules")
         self._console.print()

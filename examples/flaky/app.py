@@ -4,5 +4,5 @@
 def handler(event, context):
     number = event["number"]
     if "customer" not in event:
-        raise KeyError(f"job {number} has no customer")
+        raise ValueError(f"job {number} has no customer")
     return {"number": number, "customer": event["customer"], "square": number**2}

@@ -129,6 +129,8 @@ class Gateway:
         caller = self._signatures.authenticate(head, service)
         head = with_headers_of_url(head)
         route = None if service.protocol == "query" else self._router.route(head, service, {})
+        if route is not None and caller.pending is None:
+            _implemented(route.operation)  # before gigabytes are taken in
         spooling = Spooling(self._uploads / f"upload-{request_id}", self._threads)
         async with received(receive, head, service, route, caller, spooling) as body:
             form = parse_form(head, body.data) if service.protocol == "query" else {}

@@ -53,10 +53,14 @@ def parse(route: Route, head: Head, body: bytes, form: Mapping[str, str]) -> Par
 def parse_form(head: Head, body: bytes) -> Mapping[str, str]:
     """The fields of the query protocol: those of the query, and those of the body, which win.
 
+    SQS's queues may be named by the path alone.
+
     Raises:
         ApiError: the body is not UTF-8.
     """
     fields = {name: values[0] for name, values in head.fields.items()}
+    if head.path != "/":
+        fields.setdefault("QueueUrl", f"{head.base_url}{head.path}")
     try:
         fields |= parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
     except UnicodeDecodeError:

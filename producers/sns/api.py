@@ -325,7 +325,7 @@ def _check_entry(
 
 
 def _page(items: Sequence[T], token: str | None, key_of: Callable[[T], str]) -> tuple[list[T], dict[str, str]]:
-    """The items after the token, which are in the order of their keys, and the token of the next page if there is one."""
+    """The items after the token, in the order of their keys, and the token of the next page if there is one."""
     after = ""
     if token:
         try:

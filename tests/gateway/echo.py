@@ -72,12 +72,12 @@ class EchoS3:
         return {"ETag": f'"{request.body.md5}"'}
 
     def get_object(self, request: Request, Bucket: str, Key: str, Range: str | None = None) -> Response:
-        """The file, or its first three bytes if a range is asked."""
+        """The file, or its third to fifth byte if a range is asked."""
         path = self._path(Bucket, Key)
         size = path.stat().st_size if path.exists() else 10
-        status, length = (206, 3) if Range else (200, size)
+        status, offset, length = (206, 2, 3) if Range else (200, 0, size)
         moment = datetime(2026, 1, 2, tzinfo=UTC)
-        return Response({"Body": FileRange(path, 0, length), "LastModified": moment}, status=status)
+        return Response({"Body": FileRange(path, offset, length), "LastModified": moment}, status=status)
 
     def head_object(self, request: Request, Bucket: str, Key: str) -> dict[str, Any]:
         """The length, or 404."""

@@ -35,7 +35,7 @@ Services = dict[tuple[str, str], Service]
         ),
         (
             (
-                "Action=ReceiveMessage&QueueUrl=u&MaxNumberOfMessages=5&AttributeName.1=All&AttributeName.2=SenderId"
+                "Action=ReceiveMessage&QueueUrl=u&MaxNumberOfMessages=5&AttributeName.10=SenderId&AttributeName.9=All"
                 "&MessageAttributeName.1=a.*"
             ),
             "ReceiveMessage",
@@ -57,6 +57,11 @@ Services = dict[tuple[str, str], Service]
                 "MessageBody": "a b&c",
                 "MessageAttributes": {"n": {"DataType": "Binary", "BinaryValue": b"a"}},
             },
+        ),
+        (
+            "Action=DeleteMessage&ReceiptHandle=h",
+            "DeleteMessage",
+            {"QueueUrl": "http://127.0.0.1:4566/000000000000/q", "ReceiptHandle": "h"},
         ),
         (
             (

@@ -285,6 +285,18 @@ def test_an_unsigned_header_of_s3_is_refused(services: Services) -> None:
     assert _is_refused(of_url("PUT", url, {"x-amz-acl": "public-read"}), b"", service)
 
 
+def test_the_host_must_be_signed(services: Services) -> None:
+    """Else a request for one server could be sent to another."""
+    head, body = received(written(catching_client("lambda"), "ListFunctions", {}))
+    authorization = head.headers["authorization"].replace("SignedHeaders=host;", "SignedHeaders=")
+    with pytest.raises(ApiError) as refused:
+        verify(
+            head.with_headers({**head.headers, "authorization": authorization}), body, services["lambda", "rest-json"]
+        )
+
+    assert (refused.value.code, refused.value.status) == ("IncompleteSignature", 403)
+
+
 @pytest.mark.parametrize(("payload", "code"), [(None, "InvalidRequest"), ("nonsense", "InvalidArgument")])
 def test_s3_must_be_told_what_was_signed_of_the_body(payload: str | None, code: str, services: Services) -> None:
     """Without a word on the body, a right signature would cover anything."""

@@ -1,11 +1,11 @@
-"""What arrives: the event of a function and the envelope in a queue, field by field, and through Powertools' parsers."""
+"""What arrives: the event of a function and the envelope in a queue, field by field and through Powertools."""
 
 from datetime import UTC, datetime
 
 import orjson
 import pytest
 from aws_lambda_powertools.utilities.parser.envelopes import SnsSqsEnvelope
-from aws_lambda_powertools.utilities.parser.models import SnsModel, SnsSqsNotificationModel
+from aws_lambda_powertools.utilities.parser.models import SnsModel, SnsNotificationModel
 from pydantic import BaseModel
 
 from producers.sns.event import Notification, envelope, lambda_event
@@ -92,7 +92,7 @@ def test_the_parsers_of_powertools_take_both(full: Notification):
         n: int
 
     SnsModel.model_validate_json(lambda_event(full, SUBSCRIPTION))
-    SnsSqsNotificationModel.model_validate_json(envelope(full, SUBSCRIPTION))
+    SnsNotificationModel.model_validate_json(envelope(full, SUBSCRIPTION))
     records = {
         "Records": [
             {
