@@ -13,9 +13,9 @@ COPY worker worker
 COPY producers producers
 COPY console console
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \
-    && useradd --system --create-home thrice \
-    && install -d -o thrice -g thrice -m 700 /data
-USER thrice
+    && useradd --uid 10001 --create-home thrice \
+    && install -d -o 10001 -g 10001 -m 700 /data
+USER 10001:10001
 ENV THRICE_DATA_DIR=/data
 VOLUME /data
 EXPOSE 4566

@@ -180,8 +180,8 @@ class Demonstration:
         ledger = self._ledger()
         self._console.print(table(ledger))
         self._console.print(
-            f"\n{INVOCATIONS:,} invocations were accepted, run, retried and ended in {took:.1f} s, the waits of 1 s and "
-            f"2 s\nbefore the second and third attempt included: {INVOCATIONS / took:,.0f} a second.\n"
+            f"\n{INVOCATIONS:,} invocations were accepted, run, retried and ended in {took:.1f} s, the waits of 1 s "
+            f"and 2 s\nbefore the second and third attempt included: {INVOCATIONS / took:,.0f} a second.\n"
         )
         messages = self._dead_letters(dead_letters)
         self._show(messages[0] if messages else None)

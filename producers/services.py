@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 from redis import Redis
@@ -25,6 +27,9 @@ from worker.clock import Clock, SystemClock
 from worker.identity import new_request_id
 from worker.keys import Keys
 from worker.queue import EventQueue
+
+#: An upload that was not finished after this long never will be.
+LEFT_BEHIND = timedelta(hours=1)
 
 
 class Delivery:
@@ -65,7 +70,9 @@ class Services:
     seams: Seams
     queue: EventQueue
     async_redis: "AsyncRedis"
+    waiting_redis: "AsyncRedis"  # for commands that block
     s3: S3
+    sqs: Sqs
     by_name: Mapping[str, object]  # botocore's name of the service -> the service
 
     def send(self, target_arn: str, payload: bytes, attributes: Mapping[str, Mapping[str, str]]) -> None:
@@ -117,8 +124,22 @@ class Services:
         finally:
             path.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Close the connections of the threads; those of the event loop end with it."""
+    def tidy(self) -> int:
+        """Remove files that interrupted uploads left behind an hour ago or earlier; return how many."""
+        removed = self.s3.sweep_orphans()
+        oldest = self.seams.clock.now() - LEFT_BEHIND
+        for path in (self.seams.settings.folder / "tmp").glob("*"):
+            with suppress(FileNotFoundError):
+                if datetime.fromtimestamp(path.stat().st_mtime, UTC) < oldest:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.sqs.aclose()
+        await self.waiting_redis.aclose()
+        await self.async_redis.aclose()
         self.seams.redis.close()
 
 
@@ -138,4 +159,4 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
     delivery.connect("sns", sns.deliver)
     delivery.connect("events", events.deliver)
     by_name = {"lambda": lambda_, "sqs": sqs, "sns": sns, "s3": s3, "events": events, "logs": Logs(seams)}
-    return Services(seams, queue, async_redis, s3, by_name)
+    return Services(seams, queue, async_redis, waiting, s3, sqs, by_name)

@@ -1,4 +1,7 @@
-"""The gateway as a process: `python -m producers.gateway`. One port for all services, the canary beside it."""
+"""The gateway as a process: `python -m producers.gateway`. One port for all services.
+
+Beside the requests its event loop sends the canary, and once an hour it removes what interrupted uploads left behind.
+"""
 
 import asyncio
 import contextlib
@@ -7,6 +10,7 @@ import sys
 
 import uvicorn
 import uvloop
+from redis.exceptions import RedisError
 
 from config import settings as config_settings
 from config.credentials import read_credentials
@@ -15,18 +19,36 @@ from producers.canary import Canary
 from producers.gateway.app import Gateway
 from producers.internal import Internal
 
+#: How often files without a record are looked for, in seconds.
+TIDY = 3_600.0
+
+_log = logging.getLogger("thrice.gateway")
+
 
 async def serve(settings: config_settings.Settings) -> None:
     """Answer requests until SIGTERM or SIGINT."""
     built = services.build(settings)
     canary = Canary(built.seams, built.queue, built.async_redis)
     credentials = read_credentials(settings)
+    beside: list[asyncio.Task[None]] = []
+
+    def start() -> None:
+        beside.extend((asyncio.create_task(canary.run()), asyncio.create_task(_tidy(built))))
+
+    async def stop() -> None:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await built.aclose()
+
     gateway = Gateway(
         built.by_name,
         settings=settings,
         clock=built.seams.clock,
         credentials={credentials.access_key: credentials.secret_key},
         internal=Internal(canary, built.async_redis, built.seams.keys),
+        on_startup=[start],
+        on_shutdown=[stop],
     )
     server = uvicorn.Server(
         uvicorn.Config(
@@ -34,22 +56,27 @@ async def serve(settings: config_settings.Settings) -> None:
             host=settings.host,
             port=settings.port,
             http="httptools",
-            lifespan="off",
+            lifespan="on",
             access_log=False,
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=5,
         )
     )
-    flight = asyncio.create_task(canary.run())
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises what ended it once more
         await server.serve()
-    finally:
-        flight.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await flight
-        await built.async_redis.aclose()
-        built.close()
+
+
+async def _tidy(built: services.Services) -> None:
+    while True:
+        try:
+            removed = await asyncio.to_thread(built.tidy)
+        except (OSError, RedisError) as error:
+            _log.warning("Files without a record could not be looked for: %s", error)
+        else:
+            if removed:
+                _log.info("Removed %d files that interrupted uploads had left behind", removed)
+        await asyncio.sleep(TIDY)
 
 
 def main() -> None:

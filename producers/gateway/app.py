@@ -51,6 +51,9 @@ _THREADS = 64
 #: Bytes of a file that are read and sent at once.
 _PIECE = 262_144
 
+#: Answers of these kinds have no body, whatever the service gave.
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
 #: Where thrice's own pages are: not AWS's.
 _INTERNAL = "/_thrice/"
 
@@ -173,7 +176,8 @@ class Gateway:
     async def _send(self, answer: Answer, head: Head, request_id: str, send: Send) -> None:
         if not isinstance(answer.body, FileRange):
             await _start(answer, len(answer.body), head, request_id, send)
-            await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
+            has_body = head.method != "HEAD" and answer.status not in _BODILESS
+            await send({"type": "http.response.body", "body": answer.body if has_body else b""})
             return
         loop = asyncio.get_running_loop()
         try:
@@ -256,7 +260,7 @@ async def _start(answer: Answer, length: int, head: Head, request_id: str, send:
     headers = {**answer.headers, "x-amzn-requestid": request_id}
     if "x-amz-request-id" in answer.headers:
         headers["x-amz-id-2"] = request_id
-    if head.method != "HEAD" and answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+    if head.method != "HEAD" and answer.status not in _BODILESS:
         headers["content-length"] = str(length)
     raw = [(name.encode("latin-1"), _header_bytes(value)) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

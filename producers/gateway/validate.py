@@ -20,8 +20,15 @@ from producers.gateway.model import Operation
 from producers.gateway.parse import Parameters
 
 #: Members whose enum the service checks itself, because AWS answers other words there, or the list goes stale.
+#: ReceiveMessage's attributes are those of a message, but the model gives them the list of a queue's. S3's notification
+#: rules may be spelled `Prefix` or `prefix`, and their refusals are S3's own.
 LEFT_TO_THE_SERVICE = frozenset(
-    {("lambda", "CreateFunction", "Runtime"), ("lambda", "UpdateFunctionConfiguration", "Runtime")}
+    {
+        ("lambda", "CreateFunction", "Runtime"),
+        ("lambda", "UpdateFunctionConfiguration", "Runtime"),
+        ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration"),
+        ("sqs", "ReceiveMessage", "AttributeNames"),
+    }
 )
 
 #: Where the model allows more than AWS does for ordinary functions: service and shape -> its rule.

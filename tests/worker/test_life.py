@@ -383,6 +383,6 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
 
     system.drain()
 
-    lasting = {key.decode() for key in system.redis.keys() if system.redis.ttl(key) == -1}
+    lasting = {key.decode() for key in system.redis.scan_iter() if system.redis.ttl(key) == -1}
     keys = system.keys
     assert lasting == {keys.functions, keys.queues, keys.ledger, keys.workers, keys.log("f"), keys.clock}
