@@ -1,7 +1,7 @@
 """The code of the functions: kept in Redis as the zip that was uploaded, unpacked once on each machine that runs it.
 
-Both places name it by the SHA-256 of the zip, so that what is there is right and never changes. `check_zip` says whether
-a zip can be unpacked, before a function is made of it; it is the only judge, also when the zip is unpacked.
+Both places name it by the SHA-256 of the zip, so that what is there is right and never changes. `check_zip` says
+whether a zip can be unpacked, before a function is made of it; it is the only judge, also when the zip is unpacked.
 """
 
 import hashlib
@@ -15,7 +15,6 @@ import zlib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from redis import Redis
 from redis.client import Pipeline
@@ -27,8 +26,13 @@ from worker.keys import Keys
 
 _CHUNK = 1_048_576
 
-#: A path may lead over so many links; more is a circle.
+#: What a path of Linux can have: bytes in all, bytes of one name, and links on the way (more are a circle).
+_MAX_PATH = 2_048
+_MAX_NAME = 255
 _MAX_LINKS = 40
+
+#: `ZipInfo.create_system` of zips whose entries have a Unix mode.
+_MADE_ON_UNIX = 3
 
 
 class Reason(Enum):
@@ -105,10 +109,10 @@ class CodeStore:
 
     def _fetch(self, sha256: str) -> bytes:
         try:
-            package: bytes | None = self._redis.get(self._keys.code(sha256))
+            package = self._redis.get(self._keys.code(sha256))
         except RedisError as error:
             raise StoreUnavailable(f"Redis did not hand out the package {sha256}: {error}") from error
-        if package is None or hashlib.sha256(package).hexdigest() != sha256:
+        if not isinstance(package, bytes) or hashlib.sha256(package).hexdigest() != sha256:
             raise CodeMissing(sha256)
         return package
 
@@ -173,9 +177,8 @@ def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
         folders.update(path.parents)
         if info.is_dir():
             folders.add(path)
-        else:
-            with archive.open(info) as content:
-                entries[path] = _entry(info, content)
+        elif path.parts:
+            entries[path] = _entry(archive, info)
     for path in folders & entries.keys():
         raise UnusablePackage(Reason.CONFLICT, f"The zip has '{path}' as a file and as a folder.")
     _refuse_links_that_lead_outside(entries)
@@ -184,18 +187,25 @@ def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
 
 def _path(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
+    if path.is_absolute() or ".." in path.parts:
         raise UnusablePackage(Reason.TRAVERSAL, f"The zip's entry '{name}' would lie outside the function's folder.")
+    if len(os.fsencode(name)) > _MAX_PATH or any(len(os.fsencode(part)) > _MAX_NAME for part in path.parts):
+        raise UnusablePackage(
+            Reason.CONFLICT, f"The zip's entry '{name[:60]}…' has a longer name than a file can have."
+        )
     return path
 
 
-def _entry(info: zipfile.ZipInfo, content: IO[bytes]) -> _Entry:
-    mode = info.external_attr >> 16 if info.create_system == 3 else 0  # 3: made on Unix
-    kind = stat.S_IFMT(mode)
-    if kind not in {0, stat.S_IFREG, stat.S_IFLNK}:
-        raise UnusablePackage(Reason.CONFLICT, f"The zip's entry '{info.filename}' is neither a file nor a link.")
-    target = os.fsdecode(content.read(4096)) if kind == stat.S_IFLNK else None
-    return _Entry(info, bool(mode & 0o111), target)
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Entry:
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise UnusablePackage(Reason.NOT_A_ZIP, f"The zip's entry '{info.filename}' is neither stored nor deflated.")
+    mode = info.external_attr >> 16 if info.create_system == _MADE_ON_UNIX else 0
+    match stat.S_IFMT(mode):
+        case 0 | stat.S_IFREG:
+            return _Entry(info, bool(mode & 0o111), None)
+        case stat.S_IFLNK if 0 < info.file_size <= _MAX_PATH:
+            return _Entry(info, is_executable=False, link_target=os.fsdecode(archive.read(info)))
+    raise UnusablePackage(Reason.CONFLICT, f"The zip's entry '{info.filename}' is neither a file nor a usable link.")
 
 
 def _refuse_links_that_lead_outside(entries: dict[PurePosixPath, _Entry]) -> None:
@@ -223,7 +233,7 @@ def _stays_inside(path: PurePosixPath, links: dict[PurePosixPath, str]) -> bool:
         if at in links:
             followed += 1
             target = PurePosixPath(links[at])
-            if target.is_absolute() or followed > _MAX_LINKS:
+            if target.is_absolute() or "\0" in links[at] or followed > _MAX_LINKS:
                 return False
             left += reversed(target.parts)
             at = at.parent

@@ -5,7 +5,6 @@ handler's bundle may well have a `config` or a `worker` of its own.
 """
 
 import importlib.util
-import os
 import secrets
 from pathlib import Path
 
@@ -36,10 +35,10 @@ def _location(package: str) -> Path:
 
 
 def _link(folder: Path, target: Path) -> None:
-    """Let `folder` have a link to `target`; an older one, of an installation that has moved, is replaced in one step."""
+    """Let `folder` have a link to `target`; an older one, of another installation, is replaced in one step."""
     link = folder / target.name
     if link.is_symlink() and link.readlink() == target:
         return
     new = folder / f".{target.name}.{secrets.token_hex(4)}"
     new.symlink_to(target)
-    os.replace(new, link)
+    new.replace(link)

@@ -43,7 +43,8 @@ def report(
 ) -> str:
     """What an invocation took. `error_type` is given when the platform, not the handler, says that it failed."""
     line = (
-        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {math.ceil(duration_ms)} ms\t"
+        f"REPORT RequestId: {request_id}\t"
+        f"Duration: {duration_ms:.2f} ms\tBilled Duration: {math.ceil(duration_ms)} ms\t"
         f"Memory Size: {memory_size} MB\tMax Memory Used: {max_memory_mb} MB\t"
     )
     if init_duration_ms is not None:

@@ -96,17 +96,17 @@ class EnvironmentPool:
     def _make(self, function: FunctionConfiguration) -> ExecutionEnvironment:
         environment = ExecutionEnvironment(function, self._code.root(function.code_sha256), self._host)
         with self._changed:
-            self._running.add(environment)
-            if self._is_closed:
-                environment.abort()
-        return environment
+            if not self._is_closed:
+                self._running.add(environment)
+                return environment
+        environment.close()
+        raise _Closed("the worker is ending")
 
     def _give_back(self, environment: ExecutionEnvironment) -> None:
         function = environment.function
         with self._changed:
-            if self._is_closed:
-                surplus = [environment]
-            else:
+            is_closed = self._is_closed
+            if not is_closed:
                 self._running.remove(environment)
                 surplus = self._idle.put(
                     environment,
@@ -115,21 +115,19 @@ class EnvironmentPool:
                     is_warm=environment.is_warm,
                     now=self._clock.monotonic(),
                 )
+        if is_closed:
+            self._discard(environment)
+            return
         for old in surplus:
             old.close()
-        if self._is_closed:
-            self._forget(environment)
 
     def _discard(self, environment: ExecutionEnvironment) -> None:
         try:
             environment.close()
         finally:
-            self._forget(environment)
-
-    def _forget(self, environment: ExecutionEnvironment) -> None:
-        with self._changed:
-            self._running.discard(environment)
-            self._changed.notify_all()
+            with self._changed:
+                self._running.remove(environment)
+                self._changed.notify_all()
 
     def _lost(self, reason: str) -> Attempt:
         return Attempt(outcome=Lost(reason), started_at=self._clock.now(), duration_ms=0.0)
