@@ -2,7 +2,6 @@
 
 import orjson
 from redis.exceptions import RedisError
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -33,13 +32,12 @@ def show(settings: Settings, *, as_json: bool) -> int:
 
 def table(ledger: Ledger) -> Table:
     """The ledger as a table: a row for each function, and the sum."""
-    view = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    view = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
     view.add_column("function", no_wrap=True)
     for column in ("accepted", "succeeded", "retried", "dead-lettered", "dropped", "in hand", "lost"):
         view.add_column(column, justify="right", no_wrap=True)
     for name, account in sorted(ledger.functions.items()):
         view.add_row(name, *_cells(account))
-    view.add_section()
     view.add_row("all", *_cells(ledger.total), style="bold")
     return view
 

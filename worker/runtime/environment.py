@@ -42,6 +42,7 @@ class Host:
     access: AwsAccess
     clock: Clock
     sink: LogSink
+    init_timeout: float = limits.INIT_TIMEOUT  # seconds
 
 
 class _Verdict(NamedTuple):
@@ -91,7 +92,7 @@ class ExecutionEnvironment:
             self._end_process()  # it died since it was last used
         init_ms, verdict = None, _Verdict(None, None)
         if self._process is None:
-            init_ms, verdict = self._initialise(invocation.request_id, limits.INIT_TIMEOUT, phase="init")
+            init_ms, verdict = self._initialise(invocation.request_id, self._host.init_timeout, phase="init")
         self._log.say(lines.start(invocation.request_id))
         started_at, begun = self._host.clock.now(), time.monotonic()
         if verdict.outcome is not None:
@@ -229,7 +230,7 @@ class ExecutionEnvironment:
         finally:
             # What cannot be removed now is removed with the folder around it, by a worker that starts later.
             shutil.rmtree(self._temporary, ignore_errors=True)
-        self._log.flush(all_of_it=True)
+        self._log.close()
 
     def __repr__(self) -> str:
         state = f"pid {self.pid}" if self.is_warm else "cold"

@@ -3,16 +3,21 @@
 Output becomes one event a line; the platform adds its own lines in between. While an invocation runs, events are handed
 to the sink after a second or 64 KiB, whichever is first; what is left at its end goes with the answer, so that a short
 invocation costs no round trip for its log. A line without end is cut at 256 KiB.
+
+While Redis is away the handler runs on: its log is kept and tried again every second. Beyond 4 MiB the oldest events
+are dropped, and the log says how many.
 """
 
 import time
 from collections.abc import Callable
 
+from redis.exceptions import RedisError
+
 from worker.clock import Clock, to_ms
 from worker.invocation import LogEvent
 
 #: Is handed a function's name, the name of a log stream, and the next events of it, in the thread that runs the
-#: invocation. It must deal with its own failures: what it raises ends the attempt.
+#: invocation. If it raises RedisError, it is asked again later; part of the log may then be there twice.
 LogSink = Callable[[str, str, list[LogEvent]], None]
 
 #: A longer line is cut into several events. Source: the size of a CloudWatch Logs event.
@@ -21,6 +26,9 @@ MAX_LINE = 262_144
 #: So much is kept before it is handed on while the invocation runs: bytes, and seconds.
 FLUSH_SIZE = 65_536
 FLUSH_AFTER = 1.0
+
+#: So much is kept at most, in bytes, while the sink takes nothing.
+MAX_KEPT = 4_194_304
 
 
 class Log:
@@ -34,7 +42,9 @@ class Log:
         self._unfinished = bytearray()
         self._events: list[LogEvent] = []
         self._size = 0
-        self._oldest = 0.0
+        self._due = 0.0  # when the sink is asked next, on time.monotonic
+        self._not_before = 0.0  # when it may be asked again after a failure
+        self._dropped = 0
 
     def write(self, data: bytes) -> None:
         """Take in output of the handler's process."""
@@ -60,16 +70,26 @@ class Log:
 
     def flush_if_due(self) -> None:
         """Hand on what has waited for a second."""
-        if self._events and time.monotonic() - self._oldest >= FLUSH_AFTER:
+        if self._events and time.monotonic() >= self._due:
             self.flush()
 
-    def flush(self, *, all_of_it: bool = False) -> None:
-        """Hand on every finished line; with `all_of_it`, one that has no end yet as well."""
-        if all_of_it:
-            self._finish_line()
-        events = self._take_events()
-        if events:
-            self._sink(self._function, self.stream, events)
+    def flush(self) -> None:
+        """Hand on every finished line, or keep them for later if the sink does not take them."""
+        if time.monotonic() >= self._not_before:
+            try:
+                self._sink(self._function, self.stream, self._events)
+            except RedisError:
+                self._due = self._not_before = time.monotonic() + FLUSH_AFTER
+            else:
+                self._take_events()
+        if self._size > MAX_KEPT:
+            self._drop_oldest()
+
+    def close(self) -> None:
+        """Hand on all that is left, now or never."""
+        self._finish_line()
+        if self._events:
+            self.flush()
 
     def take(self) -> tuple[LogEvent, ...]:
         """What was not handed on, for the answer; a line that has no end yet ends here."""
@@ -99,9 +119,20 @@ class Log:
 
     def _append(self, event: LogEvent) -> None:
         if not self._events:
-            self._oldest = time.monotonic()
+            self._due = time.monotonic() + FLUSH_AFTER
         self._events.append(event)
         self._size += len(event.message)
+
+    def _drop_oldest(self) -> None:
+        """Make room: half of what may be kept stays, after an event that says what is missing."""
+        count = 0
+        while self._size > MAX_KEPT // 2:
+            self._size -= len(self._events[count].message)
+            count += 1
+        self._dropped += count - 1 if self._dropped else count  # the first event may be the notice of the last time
+        notice = f"{self._dropped} events of this log were dropped: Redis was away while the function wrote them."
+        self._events[:count] = [LogEvent(self._events[count - 1].timestamp_ms, notice)]
+        self._size += len(notice)
 
 
 def _cut(line: bytes | bytearray) -> int:

@@ -1,0 +1,1 @@
+"""The execution environments: real handlers in real processes."""
