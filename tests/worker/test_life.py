@@ -158,6 +158,25 @@ def test_event_that_grew_too_old_in_the_queue_is_not_run(system: System, queue_m
     assert sorted(record) == ["requestContext", "requestPayload", "timestamp", "version"]
 
 
+def test_event_that_grew_too_old_after_an_attempt_tells_of_that_attempt(system: System, queue_messages):
+    """It failed once and then waited too long for a worker: the record has the error of the attempt that was made."""
+    config = EventInvokeConfig(maximum_event_age=100, on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config))
+    system.environments.outcomes = [failure("the first time")]
+    system.enqueue()
+    system.work()
+    system.clock.advance(101)
+    system.worker.sweep()
+
+    system.work()
+
+    record = orjson.loads(queue_messages("bad")[0]["body"])
+    assert len(system.environments.runs) == 1
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+    assert record["responsePayload"]["errorMessage"] == "the first time"
+
+
 def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(system: System, queue_messages):
     """No run, no retry: ZeroReservedConcurrency."""
     system.define(function(reserved_concurrency=0, dead_letter_arn=create_queue(system, "dlq")))
@@ -256,11 +275,11 @@ def test_events_of_a_dead_worker_come_back(system: System):
 
     system.redis.zadd(system.keys.workers, {"another": 1})  # as if its lease had ended long ago
     swept = system.worker.sweep()
+    places = system.redis.scard(system.keys.running("f"))
     system.work()
 
-    assert swept.reaped == 1
+    assert (swept.reaped, places) == (1, 0)
     assert system.record(request_id)["state"] == "succeeded"
-    assert system.redis.scard(system.keys.running("f")) == 0
     assert system.ledger().total.succeeded == 1
 
 
