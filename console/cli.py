@@ -28,8 +28,8 @@ def up() -> None:
     Data stays in THRICE_DATA_DIR (default ./.thrice) between runs. The first start writes the credentials that callers
     sign with to the file `credentials` there: point AWS_SHARED_CREDENTIALS_FILE at it.
     """
+    from console.preflight import CannotStart
     from console.screen import Screen
-    from console.up import CannotStart
     from console.up import up as run
 
     settings = _settings()

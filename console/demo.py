@@ -15,7 +15,8 @@ from rich.console import Console
 
 from config.settings import Settings, SettingsError, load
 from console.demo_steps import DemoFailed, Demonstration
-from console.up import CannotStart, Ready, running, stop_signals
+from console.preflight import CannotStart
+from console.up import Ready, running, stop_signals
 
 #: Instead of 0, 60 and 120 s: so that three attempts fit into a demonstration.
 COUNTDOWNS = "0,1,2"

@@ -37,6 +37,7 @@ class Part:
     name: str
     command: list[str]
     signal_on_orphaning: signal.Signals = signal.SIGKILL  # what it gets when we are gone
+    inherits: tuple[int, ...] = ()  # descriptors of ours that it keeps open
     restarts: int = 0
     process: asyncio.subprocess.Process | None = None
     keeper: "asyncio.Task[None] | None" = field(default=None, repr=False)
@@ -91,6 +92,7 @@ class Supervisor:
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 env=self._environment,
+                pass_fds=part.inherits,
                 start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and we stop the parts in order
             )
 

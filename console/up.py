@@ -7,36 +7,30 @@ running.
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
-import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
 from redis import Redis
-from redis.exceptions import BusyLoadingError
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config import redis as config_redis
 from config.credentials import read_credentials
 from config.settings import Settings
+from console import preflight
+from console.preflight import CannotStart
 from console.supervisor import Part, Supervisor
 from worker.clock import Clock, SystemClock
-from worker.keys import LAYOUT, Keys
+from worker.keys import Keys
 from worker.ledger import Account, Ledger
 
 #: How long the parts may take until a canary has gone round, in seconds.
 PATIENCE = 60.0
-
-
-class CannotStart(Exception):
-    """Raised when the system cannot be started here. The text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +81,15 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
     """
     clock = SystemClock()
     started = clock.monotonic()
-    with _only_one(settings):
-        _check_port(settings)
+    async with preflight.held_folder(settings, say) as lock:
+        preflight.check_port(settings)
         read_credentials(settings)
         supervisor = Supervisor(settings.folder / "logs", _environment(settings), clock, say)
         try:
-            server = await _start_redis(settings, supervisor)
+            server = await _start_redis(settings, supervisor, lock)
             redis = config_redis.connect(settings)
             try:
-                name = await _usable_redis(redis, server)
+                name = await preflight.usable_redis(redis, server)
                 left_over, dead = _left_over(redis)
                 for part in _parts(settings):
                     await supervisor.start(part)
@@ -119,53 +113,17 @@ def stop_signals() -> asyncio.Event:
     return stop
 
 
-@contextlib.contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    """Hold the data folder for this process alone; the lock goes with the process, however it ends."""
-    try:
-        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise CannotStart(
-            f"The data folder {settings.folder} cannot be used: {error.strerror}. "
-            "Set THRICE_DATA_DIR to a folder that you may write to."
-        ) from None
-    with os.fdopen(descriptor, "r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotStart(
-                f"The data folder {settings.folder} is in use by another `thrice up` (process {file.read().strip()}). "
-                "Stop that one first, or set THRICE_DATA_DIR to another folder."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _check_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise CannotStart(
-                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-                "Another program may be using the port; set THRICE_PORT to a free one, or THRICE_HOST to an address "
-                "of this machine."
-            ) from None
-
-
 def _environment(settings: Settings) -> dict[str, str]:
     """The environment of the parts: ours, with every setting spelled out, and no way in for the caller's folder."""
     # The folder that `thrice up` is called in may hold modules of the names of ours.
     return {**os.environ, **settings.as_environment(), "PYTHONSAFEPATH": "1"}
 
 
-async def _start_redis(settings: Settings, supervisor: Supervisor) -> str:
-    """Start the embedded server, unless the operator has one; return where it comes from."""
+async def _start_redis(settings: Settings, supervisor: Supervisor, lock: int) -> str:
+    """Start the embedded server, unless the operator has one; return where it comes from.
+
+    The server inherits the lock of the data folder: as long as it writes there, nobody else begins to.
+    """
     if settings.redis_url is not None:
         return "yours"
     try:
@@ -173,35 +131,8 @@ async def _start_redis(settings: Settings, supervisor: Supervisor) -> str:
     except config_redis.RedisUnusable as error:
         raise CannotStart(str(error)) from None
     command = config_redis.server_command(server, settings)
-    await supervisor.start(Part("redis", command, signal_on_orphaning=signal.SIGTERM))
+    await supervisor.start(Part("redis", command, signal_on_orphaning=signal.SIGTERM, inherits=(lock,)))
     return server.origin
-
-
-async def _usable_redis(redis: Redis, server: str) -> str:
-    """Wait until Redis answers, and refuse one that would lose events or holds another layout."""
-    problem = "it does not answer"
-    for _ in range(int(PATIENCE * 20)):
-        try:
-            redis.ping()
-            break
-        except (BusyLoadingError, RedisConnectionError) as error:
-            problem = str(error)
-            await asyncio.sleep(0.05)
-    else:
-        raise CannotStart(f"Redis ({server}) is not ready after {PATIENCE:g} s: {problem}.")
-    try:
-        name = config_redis.check(redis)
-    except config_redis.RedisUnusable as error:
-        raise CannotStart(str(error)) from None
-    keys = Keys()
-    redis.set(keys.layout, LAYOUT, nx=True)
-    found = int(redis.get(keys.layout) or 0)
-    if found != LAYOUT:
-        raise CannotStart(
-            f"The data in Redis has layout {found}, and this thrice knows layout {LAYOUT}. "
-            "Use the version of thrice that wrote it, or another data folder."
-        )
-    return f"{name} ({server})"
 
 
 def _left_over(redis: Redis) -> tuple[Account, int]:

@@ -48,6 +48,16 @@ def test_second_up_on_the_same_folder_is_refused(up: RunningSystem):
     assert f"{up.folder / 'data'} is in use by another `thrice up` (process {up.process.pid})" in text
 
 
+def test_up_follows_a_killed_up_at_once(start_up: Callable[..., RunningSystem]):
+    """A `thrice up` that comes right after a SIGKILL of the last one waits for what is still ending, then starts."""
+    system = start_up(THRICE_WORKERS="1")
+    os.kill(system.process.pid, 9)
+
+    again = start_up(THRICE_WORKERS="1", THRICE_PORT=str(system.port))
+
+    assert again.get("/_thrice/health")[0] == 200
+
+
 def test_taken_port_is_refused(tmp_path):
     """The message names the port and the variable."""
     with socket.create_server(("127.0.0.1", 0)) as other:

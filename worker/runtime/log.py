@@ -23,6 +23,9 @@ LogSink = Callable[[str, str, list[LogEvent]], None]
 #: A longer line is cut into several events. Source: the size of a CloudWatch Logs event.
 MAX_LINE = 262_144
 
+#: What an event counts for beside its text. Source: how CloudWatch Logs counts.
+EVENT_SIZE = 26
+
 #: So much is kept before it is handed on while the invocation runs: bytes, and seconds.
 FLUSH_SIZE = 65_536
 FLUSH_AFTER = 1.0
@@ -56,7 +59,7 @@ class Log:
         now = to_ms(self._clock.now())
         for line in lines:
             self._add_line(line, now)
-        while len(self._unfinished) >= MAX_LINE:
+        while len(self._unfinished) > MAX_LINE:
             cut = _cut(self._unfinished)
             self._add(bytes(self._unfinished[:cut]), now)
             del self._unfinished[:cut]
@@ -101,7 +104,7 @@ class Log:
             self.write(b"\n")
 
     def _take_events(self) -> list[LogEvent]:
-        events, self._events, self._size = self._events, [], 0
+        events, self._events, self._size, self._dropped = self._events, [], 0, 0
         return events
 
     def _add_line(self, line: bytes, now: int) -> None:
@@ -121,18 +124,18 @@ class Log:
         if not self._events:
             self._due = time.monotonic() + FLUSH_AFTER
         self._events.append(event)
-        self._size += len(event.message)
+        self._size += len(event.message) + EVENT_SIZE
 
     def _drop_oldest(self) -> None:
         """Make room: half of what may be kept stays, after an event that says what is missing."""
         count = 0
         while self._size > MAX_KEPT // 2:
-            self._size -= len(self._events[count].message)
+            self._size -= len(self._events[count].message) + EVENT_SIZE
             count += 1
         self._dropped += count - 1 if self._dropped else count  # the first event may be the notice of the last time
         notice = f"{self._dropped} events of this log were dropped: Redis was away while the function wrote them."
         self._events[:count] = [LogEvent(self._events[count - 1].timestamp_ms, notice)]
-        self._size += len(notice)
+        self._size += len(notice) + EVENT_SIZE
 
 
 def _cut(line: bytes | bytearray) -> int:

@@ -142,6 +142,8 @@ class EnvironmentPool:
     def close(self) -> None:
         """End all environments and wait until they are gone. Invocations that still run end as `Lost`."""
         with self._changed:
+            if self._is_closed:
+                return
             self._is_closed = True
             for environment in self._running:
                 environment.abort()

@@ -1,0 +1,133 @@
+"""What must be so before anything is started: the data folder is ours alone, the port is free, Redis keeps events."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import TextIO
+
+from redis import Redis
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from config import redis as config_redis
+from config.settings import Settings
+from worker.keys import LAYOUT, Keys
+
+#: How long Redis may take to load its data, in seconds.
+LOADING = 60.0
+
+#: How long the parts of an earlier run that was killed may take to end, in seconds.
+ENDING = 15.0
+
+
+class CannotStart(Exception):
+    """Raised when the system cannot be started here. The text says why, and what to do."""
+
+
+@contextlib.asynccontextmanager
+async def held_folder(settings: Settings, say: Callable[[str], None]) -> AsyncIterator[int]:
+    """Hold the data folder for this process alone; gives the lock's descriptor.
+
+    The lock goes when this process and those that inherited the descriptor have ended, however they end. A server of an
+    earlier run that was killed may still be writing its data: it is waited for.
+
+    Raises:
+        CannotStart: another `thrice up` has the folder, or it cannot be written.
+    """
+    try:
+        settings.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(settings.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CannotStart(
+            f"The data folder {settings.folder} cannot be used: {error.strerror}. "
+            "Set THRICE_DATA_DIR to a folder that you may write to."
+        ) from None
+    with os.fdopen(descriptor, "r+") as file:
+        await _lock(file, settings, say)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file.fileno()
+
+
+async def _lock(file: TextIO, settings: Settings, say: Callable[[str], None]) -> None:
+    holder = file.read().strip()
+    file.seek(0)
+    for turn in range(int(ENDING * 10)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if _is_alive(holder):
+                break
+        else:
+            return
+        if turn == 0:
+            say("waiting until the Redis of the last run, which was killed, has ended")
+        await asyncio.sleep(0.1)
+    raise CannotStart(
+        f"The data folder {settings.folder} is in use by another `thrice up` (process {holder}). "
+        "Stop that one first, or set THRICE_DATA_DIR to another folder."
+    )
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def check_port(settings: Settings) -> None:
+    """Refuse to start where the gateway could not listen.
+
+    Raises:
+        CannotStart: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+                "Another program may be using the port; set THRICE_PORT to a free one, or THRICE_HOST to an address "
+                "of this machine."
+            ) from None
+
+
+async def usable_redis(redis: Redis, server: str) -> str:
+    """Wait until Redis answers, and refuse one that would lose events or holds another layout; return its name.
+
+    Raises:
+        CannotStart: it does not answer in time, or it is refused.
+    """
+    problem = "it does not answer"
+    for _ in range(int(LOADING * 20)):
+        try:
+            redis.ping()
+            break
+        except (BusyLoadingError, RedisConnectionError) as error:
+            problem = str(error)
+            await asyncio.sleep(0.05)
+    else:
+        raise CannotStart(f"Redis ({server}) is not ready after {LOADING:g} s: {problem}.")
+    try:
+        name = config_redis.check(redis)
+    except config_redis.RedisUnusable as error:
+        raise CannotStart(str(error)) from None
+    keys = Keys()
+    redis.set(keys.layout, LAYOUT, nx=True)
+    found = int(redis.get(keys.layout) or 0)
+    if found != LAYOUT:
+        raise CannotStart(
+            f"The data in Redis has layout {found}, and this thrice knows layout {LAYOUT}. "
+            "Use the version of thrice that wrote it, or another data folder."
+        )
+    return f"{name} ({server})"
