@@ -33,7 +33,7 @@ def test_first_block_sets_up_and_serves():
     assert commands == ["make setup", "make up"]
     subprocess.run(["make", "setup"], cwd=ROOT, check=True)
     dry = subprocess.run(["make", "-n", "up"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert dry.splitlines()[-1] == "exec thrice up"
+    assert "exec thrice up" in dry.splitlines()
 
 
 def test_aws_commands_work_as_they_stand(start_up: Callable[..., RunningSystem], tmp_path: Path):
