@@ -24,18 +24,12 @@ find_python() {
     exit 1
 }
 
-fingerprint=$(cat "$lock" pyproject.toml scripts/setup.sh | cksum)
-stamp=.venv/.$kind-is-installed
-# The development lock contains the runtime lock, so either stamp will do for `runtime`.
-for present in "$stamp" "$([ "$kind" = runtime ] && echo .venv/.dev-is-installed || echo "$stamp")"; do
-    if [ -f "$present" ]; then
-        case $present in
-            *dev*) now=$(cat requirements/dev.txt pyproject.toml scripts/setup.sh | cksum) ;;
-            *) now=$fingerprint ;;
-        esac
-        [ "$(cat "$present")" = "$now" ] && exit 0
-    fi
-done
+fingerprint() { cat "requirements/$1.txt" pyproject.toml scripts/setup.sh | cksum; }
+is_installed() { [ "$(cat ".venv/.$1-is-installed" 2>/dev/null)" = "$(fingerprint "$1")" ]; }
+
+if is_installed "$kind"; then exit 0; fi
+# The development lock contains the runtime lock.
+if [ "$kind" = runtime ] && is_installed dev; then exit 0; fi
 
 echo "setup: installing the $kind dependencies into .venv (once; a minute or less)" >&2
 if [ ! -x .venv/bin/python ]; then
@@ -54,4 +48,4 @@ else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 fi
-echo "$fingerprint" > "$stamp"
+fingerprint "$kind" > ".venv/.$kind-is-installed"

@@ -1,0 +1,120 @@
+"""A program that was started here and everything it started: found, measured, paused and ended by process id.
+
+The members of a tree are found by their parents in /proc, so a handler in a session of its own belongs to it too. Every
+member that was ever seen is remembered with its start time; `end` kills what is left of them, and never a stranger that
+got the number of one of them. Linux only.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One line of /proc. `cpu` is in seconds and includes children that ended and were waited for."""
+
+    pid: int
+    parent: int
+    started: int  # in ticks since boot: with the pid, what tells it from any other process
+    cpu: float
+    command: str
+
+
+@dataclass(slots=True)
+class Tree:
+    """The processes below `root`, itself included."""
+
+    root: "subprocess.Popen[bytes]"
+    seen: dict[int, int] = field(default_factory=dict)  # pid -> start time
+
+    def members(self) -> list[Process]:
+        """Those that live now."""
+        everybody = _everybody()
+        children: dict[int, list[int]] = {}
+        for process in everybody.values():
+            children.setdefault(process.parent, []).append(process.pid)
+        found, open_ = [], [self.root.pid]
+        while open_:
+            pid = open_.pop()
+            if pid in everybody:
+                found.append(everybody[pid])
+                open_ += children.get(pid, [])
+        self.seen |= {process.pid: process.started for process in found}
+        return found
+
+    def memory(self) -> float:
+        """Memory of all members, in MB (10^6 bytes): PSS, in which a shared page counts once in all."""
+        return sum(_pss(process.pid) for process in self.members()) / 1e6
+
+    def cpu(self, part_of: Callable[[str], str]) -> dict[str, float]:
+        """CPU seconds since the start by part; `part_of` names the part that a command line belongs to.
+
+        A child that ended counts for its parent, once that has waited for it: nothing is lost between two calls.
+        """
+        total: dict[str, float] = {}
+        for process in self.members():
+            part = part_of(process.command)
+            total[part] = total.get(part, 0.0) + process.cpu
+        return total
+
+    def send(self, number: signal.Signals, words: str = "") -> None:
+        """Send a signal to the members whose command line has `words`."""
+        for process in self.members():
+            if words in process.command:
+                os.kill(process.pid, number)
+
+    def end(self, grace: float = 40.0) -> None:
+        """Ask the root to stop, wait for it, and kill what is left after that."""
+        self.send(signal.SIGCONT)
+        self.root.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.root.wait(grace)
+        left = _everybody()
+        for pid, started in self.seen.items():
+            if pid in left and left[pid].started == started:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.root.wait(10)
+
+
+def _everybody() -> dict[int, Process]:
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                stat = (entry / "stat").read_text()
+                # The name in parentheses may hold anything; what follows it are the fields from the third on.
+                fields = stat[stat.rindex(")") + 2 :].split()
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                cpu = sum(map(int, fields[11:15])) / TICKS
+                found[int(entry.name)] = Process(int(entry.name), int(fields[1]), int(fields[19]), cpu, command)
+    return found
+
+
+def _pss(pid: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def wait_until(predicate: Callable[[], bool], description: str, timeout: float) -> None:
+    """Ask `predicate` every 10 ms until it is true.
+
+    Raises:
+        TimeoutError: it was not within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {timeout:g} s in vain until {description}")
+        time.sleep(0.01)
