@@ -1,8 +1,8 @@
 """The first figures: how soon thrice is ready, what it costs while idle, and how fast it drains beside stock Celery.
 
-`make bench` runs this in two to four minutes and leaves the figures in `build/bench.json`. One system is started to warm
-the file cache and is measured while idle; then thrice and stock Celery drain the same number of jobs in turn, three
-times each. README.md beside this file says what the figures mean and what they do not.
+`make bench` runs this in two to four minutes and leaves the figures in `build/bench.json`. One system is started to
+warm the file cache and is measured while idle; then thrice and stock Celery drain the same number of jobs in turn,
+three times each. README.md beside this file says what the figures mean and what they do not.
 """
 
 import json

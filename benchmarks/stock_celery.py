@@ -1,7 +1,8 @@
 """The peer's application: stock Celery on the stock Redis transport, tuned, with a task that only counts.
 
-The settings are the best that were found for a stock worker that must not lose a job. `BENCH_BROKER` is the broker's URL. Each run of the task appends one byte to the file `BENCH_COUNT`: the size of the
-file is the number of completions, and Redis has nothing to do with it.
+The settings are the best that were found for a stock worker that is to lose as little as it can. `BENCH_BROKER` is the
+broker's URL. Each run of the task appends one byte to the file `BENCH_COUNT`: the size of the file is the number of
+completions, and Redis has nothing to do with it.
 """
 
 import os

@@ -1,6 +1,7 @@
 """Stock Celery with a Redis server of its own.
 
-Binary, configuration file and kind of socket are the same as thrice's, so the two differ in nothing below Celery. Messages are made by the peer's own `apply_async`. Celery's application is loaded in this process too, to send them, so
+Binary, configuration file and kind of socket are the same as thrice's, so the two differ in nothing below Celery.
+Messages are made by the peer's own `apply_async`. Celery's application is loaded in this process too, to send them, so
 there can be one such system at a time.
 """
 

@@ -1,6 +1,8 @@
 """Records and dead letters for targets outside our own SQS: deliveries of their own, durable like events."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import orjson
 
@@ -68,3 +70,16 @@ def test_failed_delivery_is_counted_under_the_function(system: System):
 
     assert system.redis.hget(system.keys.ledger, "f|destination_delivery_failures") == b"1"
     assert Ledger.of(system.redis.hgetall(system.keys.ledger)).total.is_balanced
+
+
+def test_fields_of_records_are_documented(system: System):
+    """Whatever is written into the record of an event or a delivery stands in docs/redis-keys.md."""
+    request_id, delivery_id = failed_event(system)
+    waiting = system.enqueue()
+    system.worker.claim(waiting, "token")
+
+    written = {name for key in (request_id, delivery_id, waiting) for name in system.record(key)}
+
+    page = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text()
+    assert {"payload", "attempts", "worker", "cause", "condition"} <= written
+    assert written - set(re.findall(r"`(\w+)`", page)) == set()
