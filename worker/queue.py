@@ -222,25 +222,25 @@ class WorkerQueue:
         False: the lease had ended, somebody else has the event, and nothing was done here.
         """
         claimed, keys = settlement.claimed, self._keys
-        request_id = claimed.invocation.request_id
+        request_id, function = claimed.invocation.request_id, claimed.invocation.function
+        attempt = settlement.attempt
         handovers = [self._hand_over(delivery) for delivery in settlement.deliveries]
-        with self._redis.pipeline(transaction=False) as pipe:
-            if settlement.attempt is not None:
-                self._add_log(pipe, claimed.invocation.function, settlement.attempt.log_stream, settlement.attempt.log)
-            self._scripts["settle"](
-                keys=[
-                    keys.event(request_id), keys.ready, keys.waiting, keys.dead, keys.lease(self.worker),
-                    keys.invocations, keys.ledger, keys.clock, keys.queues,
-                ],
-                args=[
-                    orjson.dumps(self._document(settlement, [document for document, _ in handovers])),
-                    orjson.dumps(settlement.summary) if settlement.summary else b"",
-                    settlement.last_response,
-                    *(body for _, body in handovers),
-                ],
-                client=pipe,
-            )  # fmt: skip
-            return bool(pipe.execute()[-1])
+        settled = self._scripts["settle"](
+            keys=[
+                keys.event(request_id), keys.ready, keys.waiting, keys.dead, keys.lease(self.worker),
+                keys.invocations, keys.ledger, keys.clock, keys.queues, keys.log(function),
+            ],
+            args=[
+                orjson.dumps(self._document(settlement, [document for document, _ in handovers])),
+                orjson.dumps(settlement.summary) if settlement.summary else b"",
+                settlement.last_response,
+                attempt.log_stream if attempt else "",
+                _log_lines(attempt.log) if attempt and attempt.log else b"",
+                LOG_LENGTH,
+                *(body for _, body in handovers),
+            ],
+        )  # fmt: skip
+        return bool(settled)
 
     def settle_call(self, claimed: Claimed, reply: Reply) -> None:
         """End a synchronous invocation and answer its caller, who waits for no longer than a minute from now on."""
@@ -255,7 +255,9 @@ class WorkerQueue:
 
     def write_log(self, function: str, log_stream: str, events: Sequence[LogEvent]) -> None:
         """Append to the log of `function`."""
-        self._add_log(self._redis, function, log_stream, events)
+        if events:
+            entry: dict[Any, Any] = {"stream": log_stream, "events": _log_lines(events)}
+            self._redis.xadd(self._keys.log(function), entry, maxlen=LOG_LENGTH, approximate=True)
 
     def heartbeat(self) -> None:
         """Renew the leases of this worker."""
@@ -276,13 +278,6 @@ class WorkerQueue:
             ],
         )  # fmt: skip
         return Swept(promoted, reaped, republished, None if next_due < 0 else next_due)
-
-    def _add_log(self, target: Redis, function: str, log_stream: str, events: Sequence[LogEvent]) -> None:
-        if events:
-            lines = orjson.dumps([[event.timestamp_ms, event.message] for event in events])
-            target.xadd(
-                self._keys.log(function), {"stream": log_stream, "events": lines}, maxlen=LOG_LENGTH, approximate=True
-            )
 
     def _document(self, settlement: Settlement, handovers: list[dict[str, Any]]) -> dict[str, Any]:
         """The part of a settlement that the script reads as JSON."""
@@ -319,3 +314,8 @@ class WorkerQueue:
             "attributes": orjson.dumps(delivery.attributes).decode(),
         }
         return task | {"counter": counter}, delivery.body
+
+
+def _log_lines(events: Sequence[LogEvent]) -> bytes:
+    """An entry's lines, as `producers/logs` reads them."""
+    return orjson.dumps([[event.timestamp_ms, event.message] for event in events])

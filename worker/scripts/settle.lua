@@ -1,17 +1,22 @@
 -- Move an event on after an attempt: to its next attempt, or to its end with all that is sent then. Fenced: only
 -- the holder of the lease can.
 -- KEYS  1 event  2 ready  3 waiting  4 dead  5 lease of the worker  6 invocations  7 ledger  8 clock  9 queues
+--      10 log of the function
 -- ARGV  1 the settlement, JSON: request_id, token, running (prefix of the running sets), event (prefix of the records),
 --         template, to ("waiting", "succeeded", "given_up"), delay_ms, uses_attempt, condition, retention_ms,
 --         dead_retention_ms, queues (prefix of the SQS queues' keys), fields {name: value}, deliveries [{id, queue and
 --         size of a message for our own SQS, or task, func, target and attributes of a delivery; counter of failures}]
 --       2 the attempt for the history (JSON, or empty)  3 the last error object (or empty)
---       4… the bodies of the deliveries, in their order: bytes stay out of the JSON
+--       4 log stream  5 lines for the log (JSON, or empty)  6 how many entries the log keeps
+--       7… the bodies of the deliveries, in their order: bytes stay out of the JSON
 -- Returns 1, or 0 if the lease is not held any more: then nothing has happened.
 -- include: now
 -- include: ledger
 -- include: send_message
 local s = cjson.decode(ARGV[1])
+-- What a handler printed is worth reading even if its result came too late.
+if ARGV[5] ~= '' then redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'stream', ARGV[4], 'events', ARGV[5]) end
+
 local held = redis.call('HGET', KEYS[5], s.request_id)
 local func = redis.call('HGET', KEYS[1], 'function')
 if not held or not func or held ~= func .. '|' .. s.token then return 0 end
@@ -59,7 +64,7 @@ end
 
 local taken = 0
 for i, delivery in ipairs(s.deliveries) do
-  if hand_over(delivery, ARGV[3 + i]) then
+  if hand_over(delivery, ARGV[6 + i]) then
     taken = taken + 1
   else
     count(keys.ledger, func, delivery.counter, 1)
