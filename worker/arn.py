@@ -3,6 +3,7 @@
 `arn:aws:<service>:<region>:<account>:<resource>`; S3 buckets have neither region nor account.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -41,6 +42,15 @@ class Arn:
 
     def __str__(self) -> str:
         return f"arn:aws:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def name_if_ours(text: str, arn_of: Callable[[str], str]) -> str | None:
+    """The name in an ARN, if the ARN is the one that `arn_of` gives that name; None if it names nothing of ours."""
+    try:
+        name = Arn.parse(text).name
+    except MalformedArn:
+        return None
+    return name if text == arn_of(name) else None
 
 
 def function_arn(region: str, account: str, name: str) -> str:

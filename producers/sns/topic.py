@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from producers.errors import ApiError
-from worker.arn import Arn, MalformedArn
+from worker.arn import Arn, name_if_ours
 
 #: Attributes of a topic that are kept and shown. There is no IAM here: a Policy forbids nothing. Nobody reads a
 #: DisplayName, since no message leaves by mail or SMS.
@@ -95,11 +95,7 @@ class Topics:
 
     def name_in_arn(self, text: str) -> str | None:
         """The name of our topic that an ARN names; None if it names none of ours."""
-        try:
-            name = Arn.parse(text).name
-        except MalformedArn:
-            return None
-        return name if text == self.arn(name) else None
+        return name_if_ours(text, self.arn)
 
     def name_in(self, text: str, parameter: str = "TopicArn") -> str:
         """The name of the topic that a parameter of a request names.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from producers.errors import ApiError
-from worker.arn import Arn, MalformedArn
+from worker.arn import Arn, name_if_ours
 
 _NAME = re.compile(r"[\w-]{1,80}", re.ASCII)
 
@@ -23,11 +23,7 @@ class Addresses:
 
     def name_in_arn(self, text: str) -> str | None:
         """The name of our queue that an ARN names; None if it names none of ours."""
-        try:
-            name = Arn.parse(text).name
-        except MalformedArn:
-            return None
-        return name if text == self.arn(name) else None
+        return name_if_ours(text, self.arn)
 
     def url(self, base_url: str, name: str) -> str:
         """The URL of a queue, for somebody who reaches us at `base_url`."""
