@@ -1,15 +1,12 @@
 """Write docs/aws-coverage.md: every AWS operation that works, with the fields that it obeys, from the code itself."""
 
-import inspect
 import sys
 from pathlib import Path
 
-from botocore import xform_name
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
-
 from producers.events.api import Events
 from producers.gateway import implemented_operations
+from producers.gateway.model import Operation, load_services
+from producers.gateway.validate import CHECKSUMS_OBEYED_HERE, OBEYED_HERE
 from producers.lambda_.api import Lambda
 from producers.logs.api import Logs
 from producers.s3.api import S3
@@ -23,35 +20,38 @@ HEAD = """# AWS coverage
 
 Operation by operation, with the fields of the request that are obeyed. `scripts/coverage.py` writes this page from the
 code. **A field that is not listed is refused by its name, and an operation that is not listed is answered with
-`NotImplemented` and its name**: nothing is accepted and ignored. Where answers differ from AWS's:
+`NotImplemented` and its name**: nothing is accepted and ignored, but for fields that AWS's model does not know either,
+which the query protocol (SNS, older SQS clients) passes over as AWS does. Where answers differ from AWS's:
 [differences.md](differences.md).
 """
 
 
 def page() -> str:
     """The whole page."""
+    implemented = implemented_operations(SERVICES)
+    # SQS comes twice, once for each protocol that it speaks; its operations and fields are the same in both.
+    services = {service.name: service for service in load_services(SERVICES)}
     parts = [HEAD]
-    for service, operations in implemented_operations(SERVICES).items():
-        parts += _section(service, operations)
+    for name, names in implemented.items():
+        service = services[name]
+        missing = sorted(service.operations.keys() - set(names))
+        parts += [
+            f"## {service.model.metadata.get('serviceId', name)}\n",
+            "| operation | fields |\n|---|---|",
+            *(f"| {each} | {_fields(service.operations[each])} |" for each in names),
+            f"\nNot implemented: {', '.join(missing)}.\n",
+        ]
     return "\n".join(parts)
 
 
-def _section(service: str, operations: list[str]) -> list[str]:
-    model = ServiceModel(Loader().load_service_model(service, "service-2"), service)
-    missing = sorted(set(model.operation_names) - set(operations))
-    rows = [f"| {name} | {_fields(service, name)} |" for name in sorted(operations)]
-    return [
-        f"## {model.metadata.get('serviceId', service)}\n",
-        "| operation | fields |\n|---|---|",
-        *rows,
-        f"\nNot implemented: {', '.join(missing)}.\n",
-    ]
-
-
-def _fields(service: str, operation: str) -> str:
-    method = getattr(SERVICES[service], xform_name(operation))
-    names = list(inspect.signature(method).parameters)[2:]  # after self and the request
-    return ", ".join(f"`{name}`" for name in names) or "none"
+def _fields(operation: Operation) -> str:
+    """The members that the method takes, then those that the gateway obeys before it calls the method."""
+    shape = operation.model.input_shape
+    members = list(shape.members) if shape else []
+    taken = [name for name in members if name in operation.accepts]
+    obeyed = OBEYED_HERE | (CHECKSUMS_OBEYED_HERE if operation.checks_body else frozenset())
+    taken += [name for name in members if operation.service.name == "s3" and name in obeyed - operation.accepts]
+    return ", ".join(f"`{name}`" for name in taken) or "none"
 
 
 if __name__ == "__main__":

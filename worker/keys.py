@@ -74,7 +74,7 @@ class Keys:
         return self._key("workers")
 
     def lease(self, worker: str) -> str:
-        """HASH: what one worker is running: request id -> token."""
+        """HASH: what one worker is running: request id -> `<function>|<token>`."""
         return self._key("lease", worker)
 
     def running(self, function: str) -> str:

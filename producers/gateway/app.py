@@ -117,7 +117,7 @@ class Gateway:
             return serialize_error(service, error, request_id, path=head.path)
         except (RedisError, StoreUnavailable) as error:
             _log.warning("The store did not answer request %s: %s", request_id, error)
-            text = "The store did not answer, so nothing was accepted. Try again."
+            text = "The store did not answer, so this was not accepted for certain. Try again."
             refusal = ApiError(refusals.UNAVAILABLE[service.protocol], text)
             return serialize_error(service, refusal, request_id, status=503)
         except CallerGone:

@@ -12,11 +12,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
-def first_cells(page: str) -> list[str]:
-    """The code in the first cell of every row of a page's tables."""
-    return re.findall(r"^\| `([^`]+)` \|", (DOCS / page).read_text(), re.MULTILINE)
-
-
 def test_every_setting_is_documented_as_declared():
     """Variables, in their order, with the very words of the code."""
     declared = [(f"THRICE_{name.upper()}", field.description) for name, field in Settings.model_fields.items()]
@@ -25,20 +20,25 @@ def test_every_setting_is_documented_as_declared():
     assert documented == declared
 
 
-def test_every_key_is_documented():
-    """The patterns of `worker/keys.py` are those of the page."""
+def test_every_key_is_documented_with_its_type():
+    """The patterns of `worker/keys.py` are those of the page, in their order, each with the type that it has there."""
     keys = Keys()
-    patterns = []
+    declared = []
     for name, member in vars(Keys).items():
         if isinstance(member, property):
-            patterns.append(getattr(keys, name))
+            pattern = getattr(keys, name)
         elif inspect.isfunction(member) and not name.startswith("_"):
             placeholders = [f"<{parameter}>" for parameter in list(inspect.signature(member).parameters)[1:]]
-            patterns.append(member(keys, *placeholders))
+            pattern = member(keys, *placeholders)
+        else:
+            continue
+        redis_type = re.match(r"(STRING|HASH|LIST|SET|ZSET|STREAM)\b", member.__doc__ or "")
+        declared.append((pattern, redis_type.group() if redis_type else ""))
 
-    documented = [cell for cell in first_cells("redis-keys.md") if cell.startswith("{thrice}")]
+    page = (DOCS / "redis-keys.md").read_text()
+    documented = re.findall(r"^\| `(\{thrice\}[^`]*)` \| (\w*) *\|", page, re.MULTILINE)
 
-    assert documented == patterns
+    assert documented == declared
 
 
 def test_coverage_page_is_what_the_code_says():

@@ -152,7 +152,7 @@ def test_code_of_many_megabytes_is_taken(echo: EchoServer) -> None:
 def test_a_store_that_does_not_answer_is_a_503(echo: EchoServer) -> None:
     """The caller may try again; nothing of our inside is shown."""
     lambda_ = client("lambda", endpoint=echo.url)
-    expected = (503, "ServiceException", "The store did not answer, so nothing was accepted. Try again.")
+    expected = (503, "ServiceException", "The store did not answer, so this was not accepted for certain. Try again.")
 
     assert refused(lambda: lambda_.get_function(FunctionName="redis")) == expected
     assert refused(lambda: lambda_.get_function(FunctionName="store")) == expected
