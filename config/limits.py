@@ -12,12 +12,6 @@ MAX_SYNC_RESPONSE = 6_291_556
 
 #: How long an event may wait before it is given up. Source: PutFunctionEventInvokeConfig.
 DEFAULT_EVENT_AGE = 21_600
-MIN_EVENT_AGE = 60
-MAX_EVENT_AGE = 21_600
-
-#: Retries after the first attempt. Source: PutFunctionEventInvokeConfig.
-DEFAULT_RETRY_ATTEMPTS = 2
-MAX_RETRY_ATTEMPTS = 2
 
 #: A throttled event, or one that our own fault held up, backs off from the first to the second, doubling.
 #: It uses up no attempt. Source: AWS Lambda Developer Guide, "Error handling for asynchronous invocation".
@@ -34,7 +28,6 @@ INIT_TIMEOUT = 10
 
 #: Function memory, in MB. Source: "Lambda quotas".
 DEFAULT_MEMORY_MB = 128
-MIN_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 
 #: Environment variables of one function, measured as JSON. Source: "Lambda quotas".

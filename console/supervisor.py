@@ -38,7 +38,6 @@ class Part:
     command: list[str]
     signal_on_orphaning: signal.Signals = signal.SIGKILL  # what it gets when we are gone
     inherits: tuple[int, ...] = ()  # descriptors of ours that it keeps open
-    restarts: int = 0
     process: asyncio.subprocess.Process | None = None
     keeper: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
@@ -111,7 +110,6 @@ class Supervisor:
             )
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-            part.restarts += 1
             await self._spawn(part)
 
     async def _end(self, part: Part) -> None:

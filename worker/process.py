@@ -35,7 +35,6 @@ TIDY = 30.0
 class WorkerProcess:
     """A running worker process."""
 
-    settings: Settings
     redis: Redis
     queue: WorkerQueue
     environments: EnvironmentPool
@@ -63,7 +62,7 @@ class WorkerProcess:
         )
         stopping = threading.Event()
         executor = Executor(queue, environments, settings.retry_countdowns, clock, stopping.wait)
-        process = cls(settings, redis, queue, environments, executor, stopping, [])
+        process = cls(redis, queue, environments, executor, stopping, [])
         for body in (process._beat, process._sweep, process._tidy):
             thread = threading.Thread(target=body, name=body.__name__.strip("_"), daemon=True)
             process.threads.append(thread)

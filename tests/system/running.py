@@ -131,6 +131,14 @@ class RunningSystem:
             with error:
                 return error.code, json.load(error)
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether health says 200; False as well while the gateway is away."""
+        try:
+            return self.get("/_thrice/health")[0] == 200
+        except OSError:
+            return False
+
     def ledger(self) -> dict[str, Any]:
         """The ledger."""
         return dict(self.get("/_thrice/ledger")[1])

@@ -152,17 +152,9 @@ def test_part_that_dies_is_started_again(up: RunningSystem, part: str):
 
     wait_until(lambda: up.printed.count("is started again in") > before, "a line says so")
     wait_until(lambda: any(part in c and pid != dead for pid, c in up.processes().items()), "the part is back")
-    wait_until(lambda: is_healthy(up), "the system is healthy", 60)
+    wait_until(lambda: up.is_healthy, "the system is healthy", 60)
 
     assert "killed by SIGKILL" in up.printed
-
-
-def is_healthy(system: RunningSystem) -> bool:
-    """Whether health says 200; False as well while the gateway is away."""
-    try:
-        return system.get("/_thrice/health")[0] == 200
-    except OSError:
-        return False
 
 
 def test_help_teaches():
