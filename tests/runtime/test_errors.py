@@ -327,14 +327,16 @@ def test_absurd_allocation_fails_at_once(environment):
     assert attempt.outcome.error_type == "MemoryError"
 
 
-def test_memory_that_is_too_much_at_the_end_costs_the_process_not_the_result(environment):
-    """A result that was given stands; the process that holds too much is not used again."""
-    greedy = environment("held = []\ndef handler(event, context): held.append(b'x' * (140 << 20))\n")
+def test_memory_that_is_too_much_at_the_end_costs_the_process_not_the_result(host, write_code):
+    """A result that was given before anybody looked stands; the process that holds too much is not used again."""
+    code = write_code("held = []\ndef handler(event, context): held.append(b'x' * (140 << 20))\n")
+    greedy = ExecutionEnvironment(configure(), code, replace(host, look_every=60.0))
 
     attempt = greedy.invoke(event())
 
     assert attempt.outcome == Succeeded(b"null")
     assert not greedy.is_warm
+    greedy.close()
 
 
 def test_answer_that_is_too_large(environment):

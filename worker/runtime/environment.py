@@ -28,7 +28,7 @@ from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Crashed, FunctionError, Invocation, Lost, Outcome, Succeeded, TimedOut
 from worker.runtime import failures, interpreter, lines, surroundings, wire
 from worker.runtime.log import Log, LogSink
-from worker.runtime.process import DeadlinePassed, Ending, Exited, HandlerProcess, OutOfMemory
+from worker.runtime.process import LOOK, DeadlinePassed, Ending, Exited, HandlerProcess, OutOfMemory
 from worker.runtime.surroundings import AwsAccess
 from worker.runtime.wire import Frame
 
@@ -43,6 +43,7 @@ class Host:
     clock: Clock
     sink: LogSink
     init_timeout: float = limits.INIT_TIMEOUT  # seconds
+    look_every: float = LOOK  # seconds between two looks at a running process's memory and at its log
 
 
 class _Verdict(NamedTuple):
@@ -141,6 +142,7 @@ class ExecutionEnvironment:
             memory_limit=self.function.memory_size << 20,
             output=self._log.write,
             look=self._log.flush_if_due,
+            look_every=self._host.look_every,
         )
         if self._is_aborted:
             process.kill()

@@ -68,6 +68,7 @@ class HandlerProcess:
         memory_limit: int,
         output: Callable[[bytes], None],
         look: Callable[[], None],
+        look_every: float = LOOK,
     ) -> None:
         """Start it.
 
@@ -77,7 +78,8 @@ class HandlerProcess:
             variables: its whole environment.
             memory_limit: bytes that it may hold with its children.
             output: is handed what it prints, as it comes.
-            look: is called about every 100 ms while it runs.
+            look: is called about every `look_every` seconds while it runs, before its memory is looked at.
+            look_every: see `look`.
 
         Raises:
             CannotStart: the operating system refused.
@@ -85,6 +87,7 @@ class HandlerProcess:
         self._memory_limit = memory_limit
         self._output = output
         self._look = look
+        self._look_every = look_every
         self._next_look = 0.0
         self.peak = 0  # most memory seen, in bytes
         self._lock = threading.Lock()
@@ -154,7 +157,7 @@ class HandlerProcess:
         """Wait for a frame until `deadline`, on `time.monotonic`, while `outgoing` is still being sent."""
         incoming = Incoming(limits.MAX_SYNC_RESPONSE)
         now = time.monotonic()
-        self._next_look = now + LOOK
+        self._next_look = now + self._look_every
         while now < deadline:
             wait = min(deadline, self._next_look) - now
             for descriptor, events in self._poll.poll(max(math.ceil(wait * 1000), 0)):
@@ -169,7 +172,7 @@ class HandlerProcess:
                     return self._finish(frame)
             now = time.monotonic()
             if now >= self._next_look:
-                self._next_look = now + LOOK
+                self._next_look = now + self._look_every
                 self._look()
                 if self._is_too_big(self._memory.read_with_children()):
                     return OutOfMemory()
