@@ -1,19 +1,14 @@
 """The Lua scripts: every step of an event and of a message is one of them.
 
-Each file begins with a comment that lists the keys it touches. A line `-- include: name` stands for the file
-`name.lua` of this folder, so that the scripts share what they share.
+Each file begins with a comment that lists the keys it touches. What belongs to any queue is in the scripts of the
+transport; here is what thrice adds, and its own `journal.lua`, by which the transport's moves reach the ledger.
 """
 
-import re
-from functools import cache
 from pathlib import Path
 
-_HERE = Path(__file__).parent
-_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+from worker.transport.lua import TRANSPORT, Library
 
+#: All scripts of thrice; ours come before the transport's.
+LIBRARY = Library(Path(__file__).parent, TRANSPORT)
 
-@cache
-def source(name: str) -> str:
-    """The text of the script `name`, with what it includes put in."""
-    text = (_HERE / f"{name}.lua").read_text("utf-8")
-    return _INCLUDE.sub(lambda match: source(match[1]), text)
+source = LIBRARY.source

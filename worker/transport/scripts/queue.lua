@@ -1,0 +1,59 @@
+-- A queue and its parts. For other scripts to include.
+--
+-- A message that is ready lies in a list `queue .. target`, where the target is
+--   ''                       the queue's own list, as the stock transport has it (priority 0, the highest);
+--   '\6\22' .. step          its list for the priority steps 3, 6 and 9, named as the stock transport names them;
+--   ':lane:' .. name         a lane: the lanes of a queue are served in turn, so that none waits for another's backlog.
+-- Lists are pushed on the left and popped on the right. `queue:lanes` has the name of each lane that is not empty, once,
+-- the next one on the right. A message for later is in the sorted set `queue:delayed`, by due time (ms), as
+-- `target .. '\n' .. envelope`. `queue:wake` is the doorbell: a list of at most one token.
+local function lane_of(target)
+  if string.sub(target, 1, 6) == ':lane:' then return string.sub(target, 7) end
+  return nil
+end
+
+-- Wake one consumer that waits for this queue.
+local function ring(queue)
+  if redis.call('LLEN', queue .. ':wake') == 0 then redis.call('LPUSH', queue .. ':wake', 1) end
+end
+
+local function is_new_lane(length, count, target)
+  return length == count and lane_of(target) ~= nil
+end
+
+-- Put messages at the end of a ready list. The caller rings.
+local function put_ready(queue, target, ...)
+  local length = redis.call('LPUSH', queue .. target, ...)
+  if is_new_lane(length, select('#', ...), target) then redis.call('LPUSH', queue .. ':lanes', lane_of(target)) end
+end
+
+-- Put a message that was taken before to the head of its list, so that it is the next. The caller rings.
+local function put_back(queue, target, envelope)
+  local length = redis.call('RPUSH', queue .. target, envelope)
+  if is_new_lane(length, 1, target) then redis.call('RPUSH', queue .. ':lanes', lane_of(target)) end
+end
+
+-- Keep a message until `due` (ms, now_ms). Rings if it is the first to be due: who waits has to learn of it.
+local function put_delayed(queue, target, due, envelope)
+  local first = redis.call('ZRANGE', queue .. ':delayed', 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', queue .. ':delayed', due, target .. '\n' .. envelope)
+  if not first or due < tonumber(first) then ring(queue) end
+end
+
+-- Target and envelope of a member of `queue:delayed`. No target contains a line feed.
+local function split_delayed(member)
+  local cut = string.find(member, '\n', 1, true)
+  return string.sub(member, 1, cut - 1), string.sub(member, cut + 1)
+end
+
+-- The field of a lease hash that stands for one held message: `seq|flag|length of queue|queue .. target`. The flag is
+-- '-', or '!' for a message that was handed over although it may not run now.
+local function lease_field(seq, flag, queue, target)
+  return seq .. '|' .. flag .. '|' .. #queue .. '|' .. queue .. target
+end
+
+-- What lease_field was made of: flag, queue, target.
+local function split_field(field)
+  local flag, length, list = string.match(field, '^%d+|(.)|(%d+)|(.*)$')
+  return flag, string.sub(list, 1, tonumber(length)), string.sub(list, tonumber(length) + 1)
+end
