@@ -20,7 +20,8 @@ from worker.errors import StoreUnavailable
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Invocation
-from worker.messages import CANARY_FUNCTION
+from worker.ledger import Ledger
+from worker.event_message import CANARY_FUNCTION
 from worker.queue import EventQueue
 
 #: How often a canary is sent, in seconds.
@@ -116,8 +117,8 @@ class Canary:
         return sum(int(count) for name, count in ledger.items() if _text(name).rpartition("|")[2].startswith(ends))
 
     async def _why_late(self, state: str) -> str:
-        workers = await self._redis.zcard(self._keys.workers)
-        ready = await self._redis.zcard(self._keys.ready)
+        workers = await self._redis.zcard(self._keys.consumers)
+        ready = Ledger.of(await self._redis.hgetall(self._keys.ledger)).total.ready
         return (
             f"a canary event has not come back for {PATIENCE:g} s and nothing else has ended meanwhile: "
             f"it is {state or 'gone'}, {ready} events are ready, {workers} workers are alive"

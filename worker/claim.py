@@ -1,8 +1,11 @@
-"""One attempt as a worker was given it: what the claim scripts answer, with types."""
+"""One attempt as a worker was given it: what the message and the claim say, with types. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from worker import event_message
 from worker.clock import from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation
@@ -18,58 +21,67 @@ class Claimed:
     history: History
     last_error: FunctionError | None  # of the attempt before
     now_ms: float  # the scripts' time of the claim
-    token: str  # proves the lease
+    received_at: float  # the same moment on the worker's monotonic clock, in seconds
+    field: str  # of the lease: proves that the event is ours
     throttled_at: int | None  # the reserved concurrency, all of which is in use; None: there is a place
-    attributes: bytes = b"{}"  # of a delivery: message attributes, JSON
-    cause: str = ""  # of a delivery: the request id of the event that it tells of
-    cause_function: str = ""  # of a delivery: the name of that event's function
+    details: Mapping[str, Any]  # the headers of a delivery: attributes, cause, cause_function, counter
 
-    @classmethod
-    def of(cls, request_id: str, token: str, answer: list[Any], *, is_synchronous: bool) -> "Claimed":
-        """Take the answer of `claim.lua` or `claim_call.lua` apart."""
-        now_ms, reserved, is_throttled, configuration, pairs = answer
-        record = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        return cls(
-            invocation=_invocation(request_id, record, float(now_ms), is_synchronous),
-            function=FunctionConfiguration.model_validate_json(configuration) if configuration else None,
-            history=History(_number(record, b"backoffs"), _number(record, b"workers_lost")),
-            last_error=_last_error(record),
-            now_ms=float(now_ms),
-            token=token,
-            throttled_at=int(reserved) if is_throttled else None,
-            attributes=record.get(b"attributes", b"{}"),
-            cause=_text(record, b"cause") or "",
-            cause_function=_text(record, b"of") or "",
-        )
+    @property
+    def was_tried(self) -> bool:
+        """Whether the event's history has an entry already."""
+        return self.invocation.attempt > 1 or self.history.backoffs > 0
 
 
-def _invocation(request_id: str, record: dict[bytes, bytes], now_ms: float, is_synchronous: bool) -> Invocation:
-    return Invocation(
-        request_id=request_id,
-        function=record[b"function"].decode(),
-        invoked_arn=record[b"arn"].decode(),
-        payload=record[b"payload"],
-        accepted_at=from_ms(float(record.get(b"accepted_at", now_ms))),
-        attempt=_number(record, b"attempts_made") + 1,
-        source=record[b"source"].decode(),
-        trace_header=_text(record, b"trace"),
-        client_context=_text(record, b"client_context"),
-        is_synchronous=is_synchronous,
+def claimed_of(
+    headers: Mapping[str, Any],
+    payload: bytes,
+    *,
+    context: bytes,
+    field: str,
+    redeliveries: int,
+    is_refused: bool,
+    received_at: float,
+) -> Claimed:
+    """Read the message of an event.
+
+    Args:
+        headers: of the message.
+        payload: its body.
+        context: what `journal.lua` gave with the lane: the scripts' time, a line feed, the function's configuration.
+        field: of the lease.
+        redeliveries: how often its worker died under it since it went on the queue.
+        is_refused: all of the function's reserved concurrency is in use.
+        received_at: see `Claimed`.
+    """
+    now, _, configuration = context.partition(b"\n")
+    function = _function(configuration) if configuration else None
+    return Claimed(
+        invocation=Invocation(
+            request_id=headers["id"],
+            function=headers["function"],
+            invoked_arn=headers["arn"],
+            payload=payload,
+            accepted_at=from_ms(headers["accepted_at"]),
+            attempt=headers.get("attempt", 1),
+            source=headers["source"],
+            trace_header=headers.get("trace"),
+            client_context=headers.get("client_context"),
+            is_synchronous=headers["task"] == event_message.CALL,
+            root=headers["root_id"],
+        ),
+        function=function,
+        history=History(headers.get("backoffs", 0), headers.get("workers_lost", 0) + redeliveries),
+        last_error=event_message.error_of(headers.get("last_error")),
+        now_ms=float(now),
+        received_at=received_at,
+        field=field,
+        throttled_at=(function.reserved_concurrency if function else None) if is_refused else None,
+        details=headers,
     )
 
 
-def _last_error(record: dict[bytes, bytes]) -> FunctionError | None:
-    if b"last_response" not in record:
-        return None
-    return FunctionError(
-        record[b"last_response"], record[b"last_error_type"].decode(), record[b"last_error_message"].decode()
-    )
+@lru_cache(maxsize=1024)
+def _function(configuration: bytes) -> FunctionConfiguration:
+    return FunctionConfiguration.model_validate_json(configuration)
 
 
-def _number(record: dict[bytes, bytes], name: bytes) -> int:
-    return int(record.get(name, 0))
-
-
-def _text(record: dict[bytes, bytes], name: bytes) -> str | None:
-    value = record.get(name)
-    return None if value is None else value.decode()

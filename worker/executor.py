@@ -1,131 +1,170 @@
-"""One attempt, from the message to the settlement: claim, run, decide, settle.
+"""One attempt, from the claim to the settlement: decide whether to run, run, decide what follows, settle.
 
-If this process dies at any instruction, the event is still under its lease; the lease ends, and a sweep makes the event
-ready again. If Redis is away when the attempt has ended, the result is kept and settled when it is back.
+Nothing here waits: an attempt is begun, and goes on when the event loop says so. If this process dies at any
+instruction, the event is still under its lease; the lease ends, and the event is ready again.
 """
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol, TypeVar
-
-from redis.exceptions import RedisError
+from typing import Protocol
 
 from worker import telemetry
 from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost, Throttled
-from worker.queue import WorkerQueue, new_token
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, decide, decide_before
-from worker.settlement import Settlement, settlement_of
+from worker.settlement import Settlement, answer_of, settlement_of
 
-T = TypeVar("T")
+
+class Run(Protocol):
+    """An invocation that runs."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process that it runs in, once there is one."""
+        ...
+
+    def kill(self) -> None:
+        """End it now; the function is not to blame."""
+        ...
 
 
 class Environments(Protocol):
     """Runs handlers: the pool of warm execution environments, or a scripted one in tests."""
 
-    def run(self, function: FunctionConfiguration, invocation: Invocation) -> Attempt:
-        """Run `invocation` in an environment of `function`. Never raises for what the function does."""
+    def run(self, function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]) -> Run:
+        """Run `invocation` in an environment of `function`; `done` is called once, later."""
+        ...
+
+
+class Settle(Protocol):
+    """Settles outcomes: `Settler.add`."""
+
+    def __call__(self, settlement: Settlement, settled: Callable[[bool | None], None], *, at_once: bool) -> None:
+        """Settle an outcome, soon or at once."""
         ...
 
 
 class Executor:
-    """Runs attempts. Any number of threads may call it at once.
-
-    `wait` is called between two tries to reach Redis, with seconds; it returns True when the worker is to stop.
-    """
+    """Runs attempts."""
 
     def __init__(
         self,
-        queue: WorkerQueue,
         environments: Environments,
+        settle: Settle,
+        forget: Callable[[str], None],
         countdowns: tuple[float, ...],
         clock: Clock,
-        wait: Callable[[float], bool],
     ) -> None:
-        self._queue = queue
+        """Run attempts in `environments`.
+
+        Args:
+            environments: where handlers run.
+            settle: takes what an attempt came to.
+            forget: is told the lease field of what has been settled.
+            countdowns: the seconds before attempts 1, 2, 3.
+            clock: the worker's.
+        """
         self._environments = environments
+        self._settle = settle
+        self._forget = forget
         self._countdowns = countdowns
         self._clock = clock
-        self._wait = wait
 
-    def attempt(self, request_id: str) -> None:
-        """Make the attempt that the message of `request_id` stands for, if it is still to be made."""
-        token = new_token()
-        claimed = self._patiently("claiming an event", lambda: self._queue.claim(request_id, token))
-        if claimed is None:
-            return
-        attempt, decision = self._run(claimed)
-        settlement = settlement_of(claimed, attempt, decision, self._now(claimed, attempt))
-        is_ours = self._patiently("settling an attempt", lambda: self._queue.settle(settlement))
-        _tell(claimed, attempt, decision, settlement, is_ours)
-
-    def call(self, request_id: str) -> None:
-        """Run a synchronous invocation and answer its caller. There is no second attempt."""
-        token = new_token()
-        claimed = self._patiently("claiming a call", lambda: self._queue.claim_call(request_id, token))
-        if claimed is None:
-            return
-        function = claimed.function
-        if function is None:
-            reply = Reply(Lost("the function was deleted meanwhile"))
+    def attempt(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+        """Make an attempt at an event. `ended` is called when it runs no more; None: it has already been."""
+        given_up = decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
+        if given_up is not None or claimed.function is None:
+            self._conclude(claimed, None, given_up or Die(Condition.FUNCTION_DELETED))
         elif claimed.throttled_at is not None:
-            reply = Reply(Throttled(claimed.throttled_at))
+            throttled = Attempt(Throttled(claimed.throttled_at), started_at=self._clock.now(), duration_ms=0.0)
+            self._decide(claimed, claimed.function, throttled)
         else:
-            attempt = self._environments.run(function, claimed.invocation)
-            reply = Reply.of(attempt)
-            self._patiently(
-                "writing a log", lambda: self._queue.write_log(function.name, attempt.log_stream, attempt.log)
-            )
-        self._patiently("answering a call", lambda: self._queue.settle_call(claimed, reply))
+            return self._run_event(claimed, claimed.function, ended)
+        ended()
+        return None
 
-    def _run(self, claimed: Claimed) -> tuple[Attempt | None, Decision]:
-        """The attempt, None where there was nothing to run, and what follows from it."""
-        invocation, function = claimed.invocation, claimed.function
-        given_up = decide_before(invocation, function, claimed.history, from_ms(claimed.now_ms))
-        if given_up is not None or function is None:
-            return None, given_up or Die(Condition.FUNCTION_DELETED)
+    def call(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+        """Make the one attempt at a synchronous invocation, and answer its caller. `ended` as for `attempt`."""
+        refused = self._refusal(claimed)
+        if refused is None and claimed.function is not None:
+            return self._run_call(claimed, claimed.function, ended)
+        self._answer(claimed, None, refused or Reply(Lost("the function was deleted meanwhile")))
+        ended()
+        return None
+
+    def conclude(self, claimed: Claimed, decision: Decision) -> None:
+        """Settle an event whose attempt was made elsewhere: a delivery."""
+        self._conclude(claimed, None, decision)
+
+    def refuse(self, claimed: Claimed, reason: str) -> None:
+        """Answer the caller of a synchronous invocation that nothing ran."""
+        self._answer(claimed, None, Reply(Lost(reason)))
+
+    def _run_event(self, claimed: Claimed, function: FunctionConfiguration, ended: Callable[[], None]) -> Run:
+        def done(attempt: Attempt) -> None:
+            self._decide(claimed, function, attempt)
+            ended()
+
+        return self._environments.run(function, claimed.invocation, done)
+
+    def _run_call(self, claimed: Claimed, function: FunctionConfiguration, ended: Callable[[], None]) -> Run:
+        def done(attempt: Attempt) -> None:
+            self._answer(claimed, attempt, Reply.of(attempt))
+            ended()
+
+        return self._environments.run(function, claimed.invocation, done)
+
+    def _refusal(self, claimed: Claimed) -> Reply | None:
+        """What a synchronous caller is told at once, if his invocation is not to run."""
+        if claimed.function is None:
+            return Reply(Lost("the function was deleted meanwhile"))
+        if claimed.history.workers_lost:
+            return Reply(Lost("the worker died while the function ran; nothing is known of what it did"))
+        if self._waited_ms(claimed) > claimed.details["patience_ms"]:
+            return Reply(Lost("all workers were busy for longer than the caller waits"))
         if claimed.throttled_at is not None:
-            attempt = self._without_running(Throttled(claimed.throttled_at))
-        else:
-            attempt = self._environments.run(function, invocation)
+            return Reply(Throttled(claimed.throttled_at))
+        return None
+
+    def _waited_ms(self, claimed: Claimed) -> float:
+        return (self._now(claimed) - claimed.invocation.accepted_at).total_seconds() * 1000
+
+    def _decide(self, claimed: Claimed, function: FunctionConfiguration, attempt: Attempt) -> None:
+        invocation, history = claimed.invocation, claimed.history
         decision = decide(
-            invocation, attempt.outcome, function, claimed.history, self._countdowns, self._now(claimed, attempt)
-        )
-        return attempt, decision
+            invocation, attempt.outcome, function, history, self._countdowns, self._now(claimed)
+        )  # fmt: skip
+        self._conclude(claimed, attempt, decision)
 
-    def _without_running(self, outcome: Throttled) -> Attempt:
-        return Attempt(outcome, started_at=self._clock.now(), duration_ms=0.0)
+    def _conclude(self, claimed: Claimed, attempt: Attempt | None, decision: Decision) -> None:
+        settlement = settlement_of(claimed, attempt, decision, self._now(claimed))
 
-    def _now(self, claimed: Claimed, attempt: Attempt | None) -> datetime:
-        """The scripts' time at the end of the attempt: the claim's, and what the attempt took."""
-        return from_ms(claimed.now_ms + (attempt.duration_ms if attempt else 0))
+        def settled(is_ours: bool | None) -> None:
+            self._forget(claimed.field)
+            _tell(settlement, decision, is_ours)
 
-    def _patiently(self, doing: str, act: Callable[[], T]) -> T | None:
-        """Do `act`, again and again while Redis is away; None if the worker is stopped meanwhile."""
-        pause = 0.05
-        while True:
-            try:
-                return act()
-            except RedisError as error:
-                telemetry.emit(telemetry.StoreAway(doing, str(error)))
-                if self._wait(pause):
-                    return None
-                pause = min(pause * 2, 2.0)
+        self._settle(settlement, settled, at_once=False)
+
+    def _answer(self, claimed: Claimed, attempt: Attempt | None, reply: Reply) -> None:
+        settlement = answer_of(claimed, attempt, reply)
+        self._settle(settlement, lambda _: self._forget(claimed.field), at_once=True)
+
+    def _now(self, claimed: Claimed) -> datetime:
+        """The scripts' time: the claim's, and what has passed since on the worker's own clock."""
+        return from_ms(claimed.now_ms + (self._clock.monotonic() - claimed.received_at) * 1000)
 
 
-def _tell(
-    claimed: Claimed, attempt: Attempt | None, decision: Decision, settlement: Settlement, is_ours: bool | None
-) -> None:
-    invocation = claimed.invocation
+def _tell(settlement: Settlement, decision: Decision, is_ours: bool | None) -> None:
+    invocation = settlement.claimed.invocation
     who = (invocation.request_id, invocation.function, invocation.attempt)
-    if not is_ours:
+    if is_ours is False:
         telemetry.emit(telemetry.LeaseLost(*who))
         return
-    if attempt is not None:
-        telemetry.emit(_finished(who, attempt, decision))
+    if settlement.attempt is not None:
+        telemetry.emit(_finished(who, settlement.attempt, decision))
     if isinstance(decision, Die):
         targets = tuple(delivery.target_arn for delivery in settlement.deliveries)
         telemetry.emit(telemetry.EventDied(*who, decision.condition, targets))

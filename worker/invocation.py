@@ -24,6 +24,7 @@ class Invocation:
     trace_header: str | None = None
     client_context: str | None = None  # base64 JSON; only synchronous invocations have one
     is_synchronous: bool = False
+    root: str = ""  # request id of the event that caused it all; empty: itself
 
 
 @dataclass(frozen=True, slots=True)

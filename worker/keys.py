@@ -7,7 +7,7 @@ door: its version is in `LAYOUT`, and the records below the keys carry their own
 from dataclasses import dataclass
 
 #: Version of the key layout. A server that holds another one is refused at start.
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,10 @@ class Keys:
     """Names the keys of one namespace."""
 
     namespace: str = "thrice"
+
+    def __str__(self) -> str:
+        """What all keys begin with. The scripts make keys of it that only they know of."""
+        return self._key("")
 
     def _key(self, *parts: str) -> str:
         return ":".join((f"{{{self.namespace}}}", *parts))
@@ -54,47 +58,60 @@ class Keys:
         return self._key("event", request_id)
 
     @property
-    def ready(self) -> str:
-        """ZSET: events to run now, by the time (ms) at which their message was put on the queue."""
-        return self._key("ready")
-
-    @property
-    def waiting(self) -> str:
-        """ZSET: events whose next attempt is due later, by due time (ms)."""
-        return self._key("waiting")
-
-    @property
     def dead(self) -> str:
         """ZSET: dead-lettered events, by the time (ms) of their end."""
         return self._key("dead")
 
     @property
-    def workers(self) -> str:
-        """ZSET: worker -> the time (ms, never virtual) until which its leases hold."""
-        return self._key("workers")
-
-    def lease(self, worker: str) -> str:
-        """HASH: what one worker is running: request id -> `<function>|<token>`."""
-        return self._key("lease", worker)
-
-    def running(self, function: str) -> str:
-        """SET: request ids of the invocations of one function that are running, synchronous ones included."""
-        return self._key("running", function)
-
-    @property
     def ledger(self) -> str:
-        """HASH: `<function>|accepted`, `|succeeded`, `|dead_lettered`, `|dropped:<reason>`, `|retried` -> count."""
+        """HASH: `<function>|accepted`, `|ready`, `|succeeded`, `|dropped:<reason>` and so on -> count."""
         return self._key("ledger")
 
     @property
+    def concurrency(self) -> str:
+        """HASH: function name -> how many of its invocations run now, synchronous ones included."""
+        return self._key("concurrency")
+
+    # --- the two Celery queues, as the transport keeps them -------------------------------------------------------
+
+    @property
     def invocations(self) -> str:
-        """LIST: the Celery queue of asynchronous attempts and deliveries."""
+        """LIST, always empty: the Celery queue of events and deliveries. They lie in its lanes."""
         return self._key("invocations")
 
     @property
     def calls(self) -> str:
-        """LIST: the Celery queue of synchronous invocations."""
+        """LIST, always empty: the Celery queue of synchronous invocations. They lie in its lanes."""
         return self._key("calls")
+
+    def lane(self, queue: str, function: str) -> str:
+        """LIST: the ready messages of one function in one of the two queues; the next one is on the right."""
+        return f"{queue}:lane:{function}"
+
+    def lanes(self, queue: str) -> str:
+        """LIST: the names of the lanes of a queue that are not empty, each once; the next one is on the right."""
+        return f"{queue}:lanes"
+
+    def delayed(self, queue: str) -> str:
+        """ZSET: messages for later, by due time (ms): `:lane:<function>`, a line feed, the message."""
+        return f"{queue}:delayed"
+
+    def wake(self, queue: str) -> str:
+        """LIST of at most one token, which wakes a worker that waits for the queue."""
+        return f"{queue}:wake"
+
+    @property
+    def consumers(self) -> str:
+        """ZSET: worker -> the time (ms, never virtual) until which its leases hold."""
+        return self._key("consumers")
+
+    def lease(self, worker: str) -> str:
+        """HASH: what one worker holds: `seq|flag|length of queue|queue:lane:function` -> the message."""
+        return self._key("lease", worker)
+
+    def call(self, request_id: str) -> str:
+        """STRING: a synchronous invocation was put on its queue; expires when its caller does not wait any more."""
+        return self._key("call", request_id)
 
     def reply(self, request_id: str) -> str:
         """LIST: the answer of one synchronous invocation; expires."""

@@ -27,6 +27,7 @@ class Condition(StrEnum):
     WORKER_LOST = "WorkerLost"  # it took its worker down MAX_WORKERS_LOST times
     TARGET_MISSING = "TargetMissing"  # of a delivery: what it is for does not exist
     FUNCTION_DELETED = "FunctionDeleted"  # there is no function to run any more
+    REVOKED = "Revoked"  # an operator gave it up: `celery control revoke`
 
 
 @dataclass(frozen=True, slots=True)

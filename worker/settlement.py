@@ -1,7 +1,7 @@
-"""What a finished attempt means for the record of its event. Pure; `WorkerQueue.settle` carries it out in one script.
+"""What a finished attempt means for its event. Pure; `settle.lua` carries it out.
 
 The history of attempts, the last error and the counters are written with the move itself, and so is what is sent when
-the event has ended.
+the event has ended. An event that is tried again goes back as a message that holds all the next attempt needs.
 """
 
 from dataclasses import dataclass, field, replace
@@ -10,10 +10,12 @@ from typing import Any
 
 import orjson
 
+from worker import event_message
 from worker.claim import Claimed
 from worker.clock import iso_ms
 from worker.destination import Delivery, deliveries
 from worker.invocation import Attempt, FunctionError, Invocation, Lost, Succeeded, Throttled
+from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed
 
 #: An error message is kept in the history of an event up to so many characters.
@@ -29,15 +31,17 @@ class Settlement:
     """Where an event goes after an attempt, and what is written down and sent on the way."""
 
     claimed: Claimed
-    to: str  # "waiting", "succeeded" or "given_up"
+    to: str  # "waiting", "succeeded", "given_up"; "answered" for a synchronous invocation
     attempt: Attempt | None = None  # None: nothing was run
+    attempts_made: int = 0
     delay_ms: int = 0  # until the next attempt
     uses_attempt: bool = False
+    next_message: bytes = b""  # of "waiting": the envelope
     condition: Condition | None = None  # why it was given up
     fields: dict[str, str | int] = field(default_factory=dict)  # of the record
-    last_response: bytes = b""  # the error object, kept for a record that may follow later
     summary: dict[str, Any] | None = None  # of the attempt, for the event's history
     deliveries: tuple[Delivery, ...] = ()
+    reply: bytes = b""  # of "answered"
 
 
 def settlement_of(claimed: Claimed, attempt: Attempt | None, decision: Decision, now: datetime) -> Settlement:
@@ -45,42 +49,76 @@ def settlement_of(claimed: Claimed, attempt: Attempt | None, decision: Decision,
     outcome = attempt.outcome if attempt else None
     is_real = isinstance(outcome, Succeeded | FunctionError)
     made = claimed.invocation.attempt - (0 if is_real else 1)
-    fields: dict[str, str | int] = {"attempts_made": made, **_error_fields(outcome)}
     settlement = Settlement(
         claimed,
         to="",
         attempt=attempt,
-        fields=fields,
-        last_response=_kept_response(outcome) if isinstance(outcome, FunctionError) else b"",
+        attempts_made=made,
+        fields=_error_fields(outcome),
         summary=_summary(claimed.invocation, attempt) if attempt else None,
     )
     match decision:
-        case Retry(delay, uses_attempt):
-            fields["backoffs"] = 0 if uses_attempt else claimed.history.backoffs + 1
-            delay_ms = int(delay.total_seconds() * 1000)
-            return replace(settlement, to="waiting", delay_ms=delay_ms, uses_attempt=uses_attempt)
         case Succeed():
             sent = deliveries(claimed.invocation, claimed.function, outcome, None, made, now)
             return replace(settlement, to="succeeded", deliveries=tuple(sent))
+        case Retry(delay, uses_attempt):
+            backoffs = 0 if uses_attempt else claimed.history.backoffs + 1
+            return replace(
+                settlement,
+                to="waiting",
+                delay_ms=int(delay.total_seconds() * 1000),
+                uses_attempt=uses_attempt,
+                fields=settlement.fields | {"backoffs": backoffs},
+                next_message=_next_message(claimed, outcome, made + 1, backoffs),
+            )
         case Die(condition):
             last = outcome if is_real else claimed.last_error
             sent = deliveries(claimed.invocation, claimed.function, last, condition, made, now)
             return replace(settlement, to="given_up", condition=condition, deliveries=tuple(sent))
 
 
+def answer_of(claimed: Claimed, attempt: Attempt | None, reply: Reply) -> Settlement:
+    """What ends a synchronous invocation. `attempt` is None where nothing was run."""
+    return Settlement(claimed, to="answered", attempt=attempt, reply=reply.encode())
+
+
+def _next_message(claimed: Claimed, outcome: object, attempt: int, backoffs: int) -> bytes:
+    """The event as it goes back to the queue."""
+    more: dict[str, Any] = {
+        name: claimed.details[name]
+        for name in ("attributes", "cause", "cause_function", "counter")
+        if name in claimed.details
+    }
+    if backoffs:
+        more["backoffs"] = backoffs
+    if claimed.history.workers_lost:
+        more["workers_lost"] = claimed.history.workers_lost
+    last_error = _kept(outcome) if isinstance(outcome, FunctionError) else claimed.last_error
+    if last_error:
+        more["last_error"] = event_message.error_header(last_error)
+    invocation = replace(claimed.invocation, attempt=attempt)
+    head = event_message.head(invocation, claimed.details["task"], **more)
+    return event_message.envelope(head, claimed.details["accepted_at"])
+
+
 def _error_fields(outcome: object) -> dict[str, str | int]:
     if not isinstance(outcome, FunctionError):
         return {}
+    kept = _kept(outcome)
     return {
-        "last_error_type": outcome.error_type,
-        "last_error_message": outcome.error_message[:LONGEST_KEPT_MESSAGE],
+        "last_error_type": kept.error_type,
+        "last_error_message": kept.error_message[:LONGEST_KEPT_MESSAGE],
+        "last_response": kept.response.decode("utf-8", "replace"),
     }
 
 
-def _kept_response(error: FunctionError) -> bytes:
+def _kept(error: FunctionError) -> FunctionError:
+    """The error, shortened where it is too long to be kept until the next attempt."""
     if len(error.response) <= LONGEST_KEPT_RESPONSE:
-        return error.response
-    return orjson.dumps({"errorMessage": error.error_message[:LONGEST_KEPT_MESSAGE], "errorType": error.error_type})
+        return error
+    message = error.error_message[:LONGEST_KEPT_MESSAGE]
+    response = orjson.dumps({"errorMessage": message, "errorType": error.error_type})
+    return FunctionError(response, error.error_type, message)
 
 
 def _summary(invocation: Invocation, attempt: Attempt) -> dict[str, Any]:

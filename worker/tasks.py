@@ -1,16 +1,42 @@
-"""The Celery tasks of the worker: one for an attempt at an event, one for a synchronous invocation."""
+"""The Celery tasks of the worker: an attempt at an event, and a synchronous invocation."""
 
-from worker import messages
+from collections.abc import Callable
+
+from worker import event_message
 from worker.celery import app, running
+from worker.claim import Claimed
+from worker.executor import Run
+from worker.retry import Condition, Die
+from worker.strategy import EventTask
 
 
-@app.task(name=messages.ATTEMPT)
-def attempt(request_id: str) -> None:
-    """Make the next attempt at the event `request_id`, if it is ready."""
-    running().executor.attempt(request_id)
+class Attempt(EventTask):
+    """The next attempt at an event."""
+
+    name = event_message.ATTEMPT
+
+    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+        """Make the attempt."""
+        return running().executor.attempt(claimed, ended)
+
+    def revoke(self, claimed: Claimed) -> None:
+        """Give the event up: a dead letter, if its function has somewhere to send it."""
+        running().executor.conclude(claimed, Die(Condition.REVOKED))
 
 
-@app.task(name=messages.CALL)
-def call(request_id: str) -> None:
-    """Run the synchronous invocation `request_id` and answer its caller."""
-    running().executor.call(request_id)
+class Call(EventTask):
+    """A synchronous invocation, whose caller waits."""
+
+    name = event_message.CALL
+
+    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+        """Make the one attempt."""
+        return running().executor.call(claimed, ended)
+
+    def revoke(self, claimed: Claimed) -> None:
+        """Tell the caller."""
+        running().executor.refuse(claimed, "it was revoked before it ran")
+
+
+app.register_task(Attempt())
+app.register_task(Call())

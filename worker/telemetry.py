@@ -97,7 +97,17 @@ class StoreAway:
     reason: str
 
 
-Event = AttemptFinished | AttemptSucceeded | EventDied | LeaseLost | DeliveryFailed | EventsPutBack | StoreAway
+@dataclass(frozen=True, slots=True)
+class NotSettled:
+    """Redis refused an outcome for what is in it. The event is tried again when its lease ends."""
+
+    level: ClassVar[int] = logging.ERROR
+
+    request_id: str
+    reason: str
+
+
+Event = AttemptFinished | AttemptSucceeded | EventDied | LeaseLost | DeliveryFailed | EventsPutBack | StoreAway | NotSettled
 
 
 def emit(event: Event) -> None:

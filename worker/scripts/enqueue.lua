@@ -1,20 +1,23 @@
--- Store one event, count it, and put its message on the queue: what happens before a 202.
--- KEYS  1 event  2 ready  3 waiting  4 invocations  5 ledger  6 clock
--- ARGV  1 request id  2 task  3 function  4 delay in ms  5 message template  6… fields and values of the record
--- include: now
--- include: ledger
-local keys = {ready = KEYS[2], waiting = KEYS[3], invocations = KEYS[4], ledger = KEYS[5]}
-local request_id, task, func, delay = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local now = now_ms(KEYS[6])
--- A client whose connection broke before the answer asks again: the event is there once.
-if redis.call('EXISTS', KEYS[1]) == 1 then return now end
-redis.call('HSET', KEYS[1], 'v', 1, 'task', task, 'function', func, 'accepted_at', now, unpack(ARGV, 6))
-count(keys.ledger, func, 'accepted', 1)
-if delay > 0 then
-  redis.call('HSET', KEYS[1], 'state', 'waiting', 'due_at', now + delay)
-  redis.call('ZADD', keys.waiting, now + delay, request_id)
-  count(keys.ledger, func, 'waiting', 1)
-else
-  make_ready(keys, func, request_id, KEYS[1], message_for(ARGV[5], request_id, task))
+-- Take in events: what happens before a 202. All of them are stored, counted and on the queue, or none is.
+-- KEYS  1 invocations  2 ledger  3 clock
+-- ARGV  1 prefix of all keys  2 delay in ms before the first attempt  3 what follows the time of acceptance in an envelope
+--       4… of each event: request id, function, source, root ('' for its own), envelope up to the time of acceptance
+-- Returns the time (ms) at which they were accepted.
+-- include: accept
+local ns, delay, tail = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local now = now_ms(KEYS[3])
+local lanes = {}
+for i = 4, #ARGV, 5 do
+  local event = {id = ARGV[i], func = ARGV[i + 1], source = ARGV[i + 2], root = ARGV[i + 3], head = ARGV[i + 4]}
+  local envelope = accept(ns, event, tail, delay > 0 and 'waiting' or 'ready', now)
+  if envelope and delay > 0 then
+    redis.call('HSET', ns .. 'event:' .. event.id, 'due_at', now + delay)
+    put_delayed(KEYS[1], ':lane:' .. event.func, now + delay, envelope)
+  elseif envelope then
+    lanes[event.func] = lanes[event.func] or {}
+    table.insert(lanes[event.func], envelope)
+  end
 end
+put_into_lanes(KEYS[1], lanes)
+write_counts(KEYS[2])
 return now

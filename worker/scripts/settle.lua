@@ -1,94 +1,141 @@
--- Move an event on after an attempt: to its next attempt, or to its end with all that is sent then. Fenced: only
--- the holder of the lease can.
--- KEYS  1 event  2 ready  3 waiting  4 dead  5 lease of the worker  6 invocations  7 ledger  8 clock  9 queues
---      10 log of the function
--- ARGV  1 the settlement, JSON: request_id, token, running (prefix of the running sets), event (prefix of the records),
---         template, to ("waiting", "succeeded", "given_up"), delay_ms, uses_attempt, condition, retention_ms,
---         dead_retention_ms, queues (prefix of the SQS queues' keys), fields {name: value}, deliveries [{id, queue and
---         size of a message for our own SQS, or task, func, target and attributes of a delivery; counter of failures}]
---       2 the attempt for the history (JSON, or empty)  3 the last error object (or empty)
---       4 log stream  5 lines for the log (JSON, or empty)  6 how many entries the log keeps
---       7… the bodies of the deliveries, in their order: bytes stay out of the JSON
--- Returns 1, or 0 if the lease is not held any more: then nothing has happened.
--- include: now
--- include: ledger
+-- Settle a batch of outcomes: each event goes to its next attempt, or to its end with all that is sent then; the caller
+-- of a synchronous invocation gets his answer. Fenced: only the holder of a lease field can, and only once.
+-- KEYS  1 lease of the worker  2 ledger  3 clock  4 invocations  5 dead  6 SQS queues
+-- ARGV  1 prefix of all keys  2 how long the record of an event is kept that succeeded or was dropped, ms
+--       3 and of a dead-lettered one, ms  4 how many entries the log of a function keeps
+--       5 what follows the time of acceptance in an envelope
+--       6… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
+--          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
+--          attempts made, log stream, lines for the log (JSON, or empty), details (JSON, or empty), number of bodies,
+--          the bodies
+-- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
+-- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
+-- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
+-- whose bodies follow in their order. The body of "answered" is the reply.
+-- Returns for each outcome 1, or 0 if its lease is not held any more: then nothing was done but for the log.
+-- include: accept
 -- include: send_message
-local s = cjson.decode(ARGV[1])
--- What a handler printed is worth reading even if its result came too late.
-if ARGV[5] ~= '' then redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[6], '*', 'stream', ARGV[4], 'events', ARGV[5]) end
+local ns, retention, dead_retention, log_length, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local lease, invocations = KEYS[1], KEYS[4]
+local now = now_ms(KEYS[3])
+local lanes, freed = {}, {}
 
-local held = redis.call('HGET', KEYS[5], s.request_id)
-local func = redis.call('HGET', KEYS[1], 'function')
-if not held or not func or held ~= func .. '|' .. s.token then return 0 end
-
-local keys = {ready = KEYS[2], waiting = KEYS[3], invocations = KEYS[6], ledger = KEYS[7]}
-local now = now_ms(KEYS[8])
-redis.call('HDEL', KEYS[5], s.request_id)
-redis.call('SREM', s.running .. func, s.request_id)
-redis.call('HDEL', KEYS[1], 'worker')
-count(keys.ledger, func, 'running', -1)
-for name, value in pairs(s.fields) do redis.call('HSET', KEYS[1], name, value) end
-if ARGV[2] ~= '' then
-  local before = redis.call('HGET', KEYS[1], 'attempts')
-  redis.call('HSET', KEYS[1], 'attempts', before and (before .. ',' .. ARGV[2]) or ARGV[2])
+local function put(func, envelope)
+  lanes[func] = lanes[func] or {}
+  table.insert(lanes[func], envelope)
 end
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'last_response', ARGV[3]) end
 
-if s.to == 'waiting' then
-  if s.uses_attempt then count(keys.ledger, func, 'retried', 1) end
-  if s.delay_ms > 0 then
-    redis.call('HSET', KEYS[1], 'state', 'waiting', 'due_at', now + s.delay_ms)
-    redis.call('ZADD', keys.waiting, now + s.delay_ms, s.request_id)
-    count(keys.ledger, func, 'waiting', 1)
+local function write_history(record, outcome, ...)
+  local history = outcome.summary
+  if outcome.has_history then
+    local before = redis.call('HGET', record, 'attempts')
+    if before and history ~= '' then history = before .. ',' .. history elseif before then history = before end
+  end
+  redis.call('HSET', record, 'attempts', history, 'attempts_made', outcome.made, ...)
+end
+
+local function to_waiting(record, outcome, details, envelope)
+  if details.uses_attempt then count(outcome.func, 'retried', 1) end
+  if details.delay_ms > 0 then
+    write_history(record, outcome, 'state', 'waiting', 'due_at', now + details.delay_ms)
+    put_delayed(invocations, ':lane:' .. outcome.func, now + details.delay_ms, envelope)
+    count(outcome.func, 'waiting', 1)
   else
-    local message = message_for(s.template, s.request_id, redis.call('HGET', KEYS[1], 'task'))
-    make_ready(keys, func, s.request_id, KEYS[1], message)
+    write_history(record, outcome, 'state', 'ready')
+    put(outcome.func, envelope)
+    count(outcome.func, 'ready', 1)
+  end
+end
+
+-- A queue of ours takes its message here, in the step that ends the event; every other target gets a delivery of its
+-- own, which is as durable as an event and is tried by itself.
+local function hand_over(delivery, body)
+  if delivery.queue then
+    return send_message(KEYS[6], ns .. 'queue:', delivery.queue, delivery.id, body, delivery.size, '', now)
+  end
+  local event = {id = delivery.id, func = delivery.func, source = delivery.source, root = delivery.root, head = body}
+  local envelope = accept(ns, event, tail, 'ready', now)
+  if envelope then put(delivery.func, envelope) end
+  return true
+end
+
+local function to_its_end(record, outcome, details, bodies)
+  local given_up = outcome.to == 'given_up'
+  local first, taken = given_up and 1 or 0, 0
+  for i, delivery in ipairs(details.deliveries or {}) do
+    if hand_over(delivery, bodies[first + i]) then
+      taken = taken + 1
+    else
+      count(outcome.func, delivery.counter, 1)
+    end
+  end
+  local state = outcome.to
+  if given_up then
+    state = taken > 0 and 'dead_lettered' or 'dropped'
+    redis.call('HSET', record, 'condition', details.condition)
+  end
+  write_history(record, outcome, 'state', state, 'ended_at', now)
+  count(outcome.func, state == 'dropped' and ('dropped:' .. details.condition) or state, 1)
+  if state == 'dropped' and details.refused_of then count(details.refused_of[1], details.refused_of[2], 1) end
+  if state == 'dead_lettered' then
+    redis.call('HSET', record, 'payload', bodies[1])
+    redis.call('ZADD', KEYS[5], now, outcome.id)
+    redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - dead_retention)
+  end
+  ended(ns .. 'event:', outcome.root, outcome.id, given_up, state == 'dead_lettered' and dead_retention or retention)
+end
+
+local function answer(outcome, reply)
+  local key = ns .. 'reply:' .. outcome.id
+  redis.call('LPUSH', key, reply)
+  redis.call('PEXPIRE', key, 60000)
+end
+
+local function write_log(call, outcome)
+  if outcome.lines ~= '' then
+    call('XADD', ns .. 'log:' .. outcome.func, 'MAXLEN', '~', log_length, '*',
+      'stream', outcome.stream, 'events', outcome.lines)
+  end
+end
+
+local function settle(outcome, bodies)
+  -- The first write of the script: a server without memory lets it pass, and then everything that follows from it.
+  if redis.call('HDEL', lease, outcome.field) == 0 then
+    -- What a handler printed is worth reading even if its result came too late; but nothing waits for it.
+    write_log(redis.pcall, outcome)
+    return 0
+  end
+  write_log(redis.call, outcome)
+  if split_field(outcome.field) == '-' then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
+  if outcome.to == 'answered' then
+    answer(outcome, bodies[1])
+    return 1
+  end
+  local record = ns .. 'event:' .. outcome.id
+  local details = outcome.details == '' and {} or cjson.decode(outcome.details)
+  for name, value in pairs(details.fields or {}) do redis.call('HSET', record, name, value) end
+  count(outcome.func, 'running', -1)
+  if outcome.to == 'waiting' then
+    to_waiting(record, outcome, details, bodies[1])
+  else
+    to_its_end(record, outcome, details, bodies)
   end
   return 1
 end
 
--- A queue of ours takes its message here, in the step that ends the event; every other target gets a task of its own,
--- which is as durable as an event and is tried by itself.
-local function hand_over(delivery, body)
-  if delivery.queue then
-    return send_message(KEYS[9], s.queues, delivery.queue, delivery.id, body, delivery.size, '', now)
-  end
-  local record = s.event .. delivery.id
-  redis.call('HSET', record, 'v', 1, 'task', delivery.task, 'function', delivery.func, 'arn', delivery.target,
-    'payload', body, 'attributes', delivery.attributes, 'source', 'thrice:settlement', 'accepted_at', now,
-    'cause', s.request_id, 'counter', delivery.counter, 'of', func)
-  count(keys.ledger, delivery.func, 'accepted', 1)
-  make_ready(keys, delivery.func, delivery.id, record, message_for(s.template, delivery.id, delivery.task))
-  return true
+local answers, i = {}, 6
+while i <= #ARGV do
+  local outcome = {
+    field = ARGV[i], id = ARGV[i + 1], func = ARGV[i + 2], root = ARGV[i + 3], to = ARGV[i + 4],
+    summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], stream = ARGV[i + 8],
+    lines = ARGV[i + 9], details = ARGV[i + 10],
+  }
+  local bodies, number = {}, tonumber(ARGV[i + 11])
+  for n = 1, number do bodies[n] = ARGV[i + 11 + n] end
+  answers[#answers + 1] = settle(outcome, bodies)
+  i = i + 12 + number
 end
-
-local taken = 0
-for i, delivery in ipairs(s.deliveries) do
-  if hand_over(delivery, ARGV[6 + i]) then
-    taken = taken + 1
-  else
-    count(keys.ledger, func, delivery.counter, 1)
-  end
-end
-
-local state = 'succeeded'
-if s.to == 'given_up' then
-  state = taken > 0 and 'dead_lettered' or 'dropped'
-  redis.call('HSET', KEYS[1], 'condition', s.condition)
-end
-redis.call('HSET', KEYS[1], 'state', state, 'ended_at', now)
-if state == 'dropped' then
-  -- A delivery that failed is told of under the function whose event it was.
-  local of, counter = unpack(redis.call('HMGET', KEYS[1], 'of', 'counter'))
-  if of then count(keys.ledger, of, counter, 1) end
-end
-count(keys.ledger, func, state == 'dropped' and ('dropped:' .. s.condition) or state, 1)
-if state == 'dead_lettered' then
-  redis.call('ZADD', KEYS[4], now, s.request_id)
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - s.dead_retention_ms)
-  redis.call('PEXPIRE', KEYS[1], s.dead_retention_ms)
-else
-  redis.call('HDEL', KEYS[1], 'payload')
-  redis.call('PEXPIRE', KEYS[1], s.retention_ms)
-end
-return 1
+for func, places in pairs(freed) do redis.call('HINCRBY', ns .. 'concurrency', func, -places) end
+put_into_lanes(invocations, lanes)
+write_counts(KEYS[2])
+return answers

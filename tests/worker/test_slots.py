@@ -1,0 +1,103 @@
+"""Who runs next."""
+
+from worker.slots import Slots
+
+
+def fill(slots: Slots[str], *items: str, is_urgent: bool = False) -> None:
+    """Let items wait; the function is the first letter."""
+    for item in items:
+        slots.put(item, item[0], is_urgent=is_urgent)
+
+
+def take_all(slots: Slots[str]) -> list[str]:
+    """Everything that may run now."""
+    taken = []
+    while (item := slots.take()) is not None:
+        taken.append(item)
+    return taken
+
+
+def test_functions_take_turns():
+    """However much of one function came first, the others do not wait for it."""
+    slots: Slots[str] = Slots(16)
+    fill(slots, "a1", "a2", "a3", "b1", "c1")
+
+    assert take_all(slots) == ["a1", "b1", "c1", "a2", "a3"]
+
+
+def test_no_function_has_all_the_slots():
+    """There is a slot for another function while one fills all that it may have."""
+    slots: Slots[str] = Slots(8)
+    fill(slots, *(f"a{number}" for number in range(20)))
+
+    taken = take_all(slots)
+    fill(slots, "b1")
+
+    assert len(taken) == slots.limit == 7
+    assert list(slots.full()) == ["a"]
+    assert take_all(slots) == ["b1"]
+
+
+def test_single_slot_is_for_everybody():
+    """With one slot there is nothing to keep for others."""
+    slots: Slots[str] = Slots(1)
+    fill(slots, "a1", "b1")
+
+    assert take_all(slots) == ["a1"]
+
+
+def test_who_waits_for_an_answer_goes_first():
+    """A synchronous invocation does not stand in line behind events."""
+    slots: Slots[str] = Slots(2)
+    fill(slots, "a1", "b1")
+    fill(slots, "c1", is_urgent=True)
+
+    assert take_all(slots) == ["c1", "a1"]
+
+
+def test_slot_that_is_given_back_is_used_again():
+    """The next one of a function runs when one has ended."""
+    slots: Slots[str] = Slots(2)
+    fill(slots, "a1", "a2")
+    taken = [take_all(slots)]
+
+    slots.give_back("a")
+    taken.append(take_all(slots))
+
+    assert taken == [["a1"], ["a2"]]
+    assert (slots.running, slots.waiting) == (1, 0)
+
+
+def test_one_that_waits_can_be_taken_back():
+    """What is discarded does not run; what runs cannot be discarded."""
+    slots: Slots[str] = Slots(2)
+    fill(slots, "a1", "a2")
+    assert take_all(slots) == ["a1"]
+
+    assert (slots.discard("a2", "a"), slots.discard("a1", "a")) == (True, False)
+    assert slots.waiting == 0
+
+
+def test_fewer_slots_let_what_runs_go_on():
+    """Nothing more is begun until enough has ended."""
+    slots: Slots[str] = Slots(4)
+    fill(slots, "a1", "b1", "c1")
+    assert len(take_all(slots)) == 3
+
+    slots.resize(2)
+    fill(slots, "d1")
+
+    assert take_all(slots) == []
+    slots.give_back("a")
+    slots.give_back("b")
+    assert take_all(slots) == ["d1"]
+
+
+def test_clearing_leaves_what_runs():
+    """What waited is given back to whoever asks, in its order."""
+    slots: Slots[str] = Slots(1)
+    fill(slots, "a1", "a2", "b1")
+    take_all(slots)
+
+    assert slots.clear() == ["a2", "b1"]
+    assert (slots.running, slots.waiting) == (1, 0)

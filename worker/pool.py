@@ -1,0 +1,179 @@
+"""The Celery pool of the workers: the event loop itself runs the invocations.
+
+The worker's loop talks to the handlers' processes directly; there is no child of Celery's and no thread in between. The
+pool keeps the slots: what runs, what waits for a slot, and what runs next. Celery tasks that are no events (any task of
+any Celery program) run in a few threads beside the loop.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from celery.concurrency.base import BasePool, apply_target
+from celery.utils.dispatch import Signal
+from celery.worker import state
+
+from worker.clock import SystemClock
+from worker.event_loop import HubLoop
+from worker.request import EventRequest
+from worker.slots import Slots
+
+#: Sent with `loop` when the worker's event loop is about to run for the first time.
+loop_ready = Signal(name="loop_ready", providing_args={"loop"})
+
+#: Threads for Celery tasks that are no events.
+THREADS = 4
+
+
+class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
+    """Runs events from the loop, and other tasks in threads."""
+
+    uses_semaphore = False
+    task_join_will_block = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._slots: Slots[EventRequest] = Slots(self.limit)
+        self._clock = SystemClock()
+        self._loop: HubLoop | None = None
+        self._hub: Any = None
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="task")
+        self._tasks: set[Future[Any]] = set()
+        self._is_pumping = False
+        self._is_closed = False
+        #: Told whenever a slot has become free.
+        self.on_room: Callable[[], None] = lambda: None
+
+    # --- Celery's side ----------------------------------------------------------------------------------------------
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        """Use the loop. It is told again after each reconnect, when it has forgotten all descriptors."""
+        self._hub = hub
+        if self._loop is None:
+            self._loop = HubLoop(hub)
+            loop_ready.send(sender=self, loop=self._loop)
+        else:
+            self._loop.resume()
+
+    def on_apply(
+        self,
+        target: Callable[..., Any],
+        args: Any = None,
+        kwargs: Any = None,
+        callback: Callable[..., Any] | None = None,
+        accept_callback: Callable[..., Any] | None = None,
+        **_: Any,
+    ) -> Future[Any]:
+        """Run a Celery task that is no event in a thread."""
+        loop = self._loop
+        assert loop is not None, "tasks come from the loop"
+
+        def report(function: Callable[..., Any] | None) -> Callable[..., None]:
+            def later(*values: Any, **named: Any) -> None:
+                if function is not None:
+                    loop.call_soon_threadsafe(lambda: function(*values, **named))
+
+            return later
+
+        future = self._threads.submit(
+            apply_target, target, args, kwargs, report(callback), report(accept_callback)
+        )
+        self._tasks.add(future)
+        future.add_done_callback(self._tasks.discard)
+        return future
+
+    def grow(self, n: int = 1) -> None:
+        """Have `n` more slots."""
+        self._resize(self.limit + n)
+
+    def shrink(self, n: int = 1) -> None:
+        """Have `n` slots fewer, but one at least. What runs goes on."""
+        self._resize(max(1, self.limit - n))
+
+    def terminate_job(self, pid: int, signal: int | None = None) -> None:
+        """End the invocation that runs in the process `pid`."""
+        for request in list(state.active_requests):
+            if isinstance(request, EventRequest) and request.worker_pid == pid:
+                request.terminate(self, signal)
+
+    def on_close(self) -> None:
+        """Begin no more."""
+        self._is_closed = True
+        for request in self._slots.clear():
+            state.task_ready(request)
+
+    def on_stop(self) -> None:
+        """Wait for what runs: Celery's warm shutdown."""
+        while self._slots.running or self._tasks:
+            self._hub.run_once()
+        self._threads.shutdown()
+
+    def on_terminate(self) -> None:
+        """End at once: what runs is killed with this process."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _get_info(self) -> dict[str, Any]:
+        return super()._get_info() | {
+            "slots": self._slots.total,
+            "slots-per-function": self._slots.limit,
+            "running": self._slots.running,
+            "waiting": self._slots.waiting,
+            "processes": [os.getpid()],
+        }
+
+    @property
+    def num_processes(self) -> int:
+        """How many slots there are, as Celery's autoscaler counts."""
+        return self._slots.total
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def submit(self, request: EventRequest) -> None:
+        """Run an event as soon as there is a slot."""
+        self._slots.put(request, request.function, is_urgent=request.is_urgent)
+        self._pump()
+
+    def drop(self, request: EventRequest) -> None:
+        """Give up a request that waits for a slot."""
+        if self._slots.discard(request, request.function):
+            state.task_ready(request)
+            request.revoke(request.claimed)
+
+    def _pump(self) -> None:
+        """Begin what there are slots for. An attempt that ends in the middle of this only frees its slot."""
+        if self._is_pumping or self._is_closed:
+            return
+        self._is_pumping = True
+        try:
+            while (request := self._slots.take()) is not None:
+                self._begin(request)
+        finally:
+            self._is_pumping = False
+
+    def _begin(self, request: EventRequest) -> None:
+        state.task_accepted(request)
+        request.time_start = self._clock.monotonic()
+        ended = False
+
+        def on_ended() -> None:
+            nonlocal ended
+            ended = True
+            self._finish(request)
+
+        request.run = request.begin(request.claimed, on_ended)
+        if ended:
+            request.run = None
+
+    def _finish(self, request: EventRequest) -> None:
+        request.run = None
+        state.task_ready(request)
+        self._slots.give_back(request.function)
+        self._pump()
+        self.on_room()
+
+    def _resize(self, total: int) -> None:
+        self.limit = total
+        self._slots.resize(total)
+        self._pump()
+

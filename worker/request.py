@@ -1,0 +1,77 @@
+"""One held message, as Celery's remote control sees it: `inspect active`, `inspect reserved`, `revoke`, `query_task`.
+
+It stands in the place of Celery's own request class, which decodes, wraps and measures what an event does not need.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from worker.claim import Claimed
+from worker.executor import Run
+
+#: Begins an attempt: is handed the claim, and what to call when it runs no more.
+Begin = Callable[[Claimed, Callable[[], None]], Run | None]
+
+
+class Pool(Protocol):
+    """What a request needs of the pool that it is in."""
+
+    def drop(self, request: "EventRequest") -> None:
+        """Take back one that waits for a slot."""
+        ...
+
+
+class EventRequest:
+    """An event, a delivery or a synchronous invocation that this worker holds."""
+
+    __slots__ = (
+        "__weakref__", "acknowledged", "begin", "claimed", "function", "hostname", "id", "is_urgent", "name", "revoke",
+        "run", "time_start",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, claimed: Claimed, hostname: str, begin: Begin, revoke: Callable[[Claimed], None]
+    ) -> None:
+        """Hold `claimed`, a message of the task `name`. `begin` runs it; `revoke` gives it up unrun."""
+        self.id = claimed.invocation.request_id
+        self.name = name
+        self.claimed = claimed
+        self.function = claimed.invocation.function
+        self.is_urgent = claimed.invocation.is_synchronous
+        self.hostname = hostname
+        self.begin = begin
+        self.revoke = revoke
+        self.run: Run | None = None
+        self.time_start: float | None = None
+        self.acknowledged = False  # the message goes when its outcome is settled
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The handler's process."""
+        return self.run.pid if self.run else None
+
+    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - the signature is Celery's
+        """What `celery inspect` shows."""
+        invocation = self.claimed.invocation
+        return {
+            "id": self.id,
+            "name": self.name,
+            "args": [self.function],
+            "kwargs": {"attempt": invocation.attempt, "source": invocation.source},
+            "type": self.name,
+            "hostname": self.hostname,
+            "time_start": self.time_start,
+            "acknowledged": self.acknowledged,
+            "delivery_info": {"exchange": "", "routing_key": "", "redelivered": self.claimed.history.workers_lost > 0},
+            "worker_pid": self.worker_pid,
+        }
+
+    def terminate(self, pool: Pool, signal: int | str | None = None) -> None:  # noqa: ARG002 - a handler's process group is always killed
+        """End it, as `revoke(terminate=True)` asks: running or waiting."""
+        if self.run is not None:
+            self.run.kill()
+        else:
+            pool.drop(self)
+
+    def __repr__(self) -> str:
+        return f"<EventRequest {self.name} {self.function} {self.id}>"

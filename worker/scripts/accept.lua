@@ -1,0 +1,30 @@
+-- Take in events. For other scripts to include.
+--
+-- include: now
+-- include: queue
+-- include: ledger
+-- include: lineage
+
+-- One event: its record, its lineage, its place in the ledger. Returns its envelope, which the caller puts on the queue;
+-- nothing if the event was taken in before: a client whose connection broke before the answer asks again.
+-- `event` has id, func, source, root ('' for its own), head: the envelope up to the time of acceptance, after which
+-- `tail` follows.
+local function accept(ns, event, tail, state, now)
+  local record = ns .. 'event:' .. event.id
+  if redis.call('EXISTS', record) == 1 then return nil end
+  redis.call('HSET', record, 'v', 2, 'function', event.func, 'state', state, 'source', event.source, 'accepted_at', now)
+  born(ns .. 'event:', event.root, event.id)
+  count(event.func, 'accepted', 1)
+  count(event.func, state, 1)
+  return event.head .. string.format('%.0f', now) .. tail
+end
+
+-- Put envelopes into the lanes of their functions: {[function] = {envelope…}}. Rings.
+local function put_into_lanes(queue, lanes)
+  local any = false
+  for func, envelopes in pairs(lanes) do
+    put_ready(queue, ':lane:' .. func, unpack(envelopes))
+    any = true
+  end
+  if any then ring(queue) end
+end

@@ -1,0 +1,244 @@
+"""Settles outcomes: in batches, in the order in which they came, and again until Redis has taken them.
+
+It belongs to the worker's event loop and never blocks it. Outcomes that come while a batch is under way, or within a
+few milliseconds of each other, go into one call of `settle.lua`; where nobody else is running, or a caller waits for an
+answer, the call goes out at once. If this process dies before that, the lease ends and the attempt is made again: what
+is settled is settled once, by whoever holds the lease.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import orjson
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from worker import event_message, telemetry
+from worker.arn import Arn
+from worker.destination import Delivery
+from worker.event_loop import Loop, Timer
+from worker.identity import new_request_id
+from worker.invocation import Invocation, LogEvent
+from worker.keys import Keys
+from worker.message_document import message_document
+from worker.scripts import source
+from worker.settlement import Settlement
+
+#: So many outcomes go into one call of the script at most, and so many bytes, about.
+BATCH = 64
+BATCH_BYTES = 2_097_152
+
+#: How long an outcome waits for others, in seconds, while the worker is busy.
+GATHER = 0.004
+
+#: The pause before a batch is tried again that Redis did not take, in seconds: doubling, up to the second number.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+
+#: How long the record of a dead-lettered event is kept, in seconds: as long as SQS keeps a message at the most.
+DEAD_RETENTION = 1_209_600
+
+#: How many entries the log of one function keeps, about; an entry holds the lines of one attempt.
+LOG_LENGTH = 10_000
+
+#: SenderId of the messages that the system itself sends to a queue.
+SENDER = "AIDAINVOKER"
+
+#: Is told how a settlement went: True, False (somebody else has the event), or None: it was settled by us or by somebody
+#: else, and a broken connection hides who it was.
+Settled = Callable[[bool | None], None]
+
+
+class Scripts(Protocol):
+    """Calls Lua scripts without waiting: `worker.transport.commands.CommandConnection`."""
+
+    def call(self, script: str, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], None]) -> None:
+        """Call the script with this text. `done` is handed its reply, or the exception, from the event loop."""
+        ...
+
+
+class Settler:
+    """Belongs to one worker and one event loop."""
+
+    def __init__(
+        self,
+        scripts: Scripts,
+        keys: Keys,
+        worker: str,
+        loop: Loop,
+        *,
+        retention: int = 3_600,
+        is_outage: Callable[[Exception], bool],
+    ) -> None:
+        """Settle what `worker` holds.
+
+        Args:
+            scripts: the connection.
+            keys: of the namespace.
+            worker: whose lease it is.
+            loop: all calls come from it.
+            retention: how long the record of an event that succeeded or was dropped is kept, in seconds.
+            is_outage: whether an error of Redis passes by itself.
+        """
+        self._scripts = scripts
+        self._loop = loop
+        self._is_outage = is_outage
+        self._source = source("settle")
+        self._keys = [keys.lease(worker), keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
+        self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, LOG_LENGTH, event_message.TAIL]
+        self._waiting: deque[tuple[Settlement, Settled]] = deque()
+        self._under_way: list[tuple[Settlement, Settled]] = []
+        self._is_repeated = False  # the outcome of the batch's last call is unknown
+        self._alone = False  # a batch was refused for what is in it: outcomes go one by one until it is through
+        self._pause = FIRST_PAUSE
+        self._timer: Timer | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything is settled."""
+        return not self._waiting and not self._under_way
+
+    def add(self, settlement: Settlement, settled: Settled, *, at_once: bool) -> None:
+        """Settle an outcome soon, or with the next call if `at_once`."""
+        self._waiting.append((settlement, settled))
+        if self._under_way:
+            return
+        if at_once or len(self._waiting) >= BATCH:
+            self._send()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(GATHER, self._send)
+
+    def _send(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._under_way or not self._waiting:
+            return
+        args = list(self._args)
+        size = 0
+        while self._waiting and size < BATCH_BYTES and len(self._under_way) < (1 if self._alone else BATCH):
+            item = self._waiting.popleft()
+            self._under_way.append(item)
+            encoded = _encode(item[0])
+            size += sum(map(len, encoded))
+            args += encoded
+        self._call(args)
+
+    def _call(self, args: list[Any]) -> None:
+        self._scripts.call(self._source, self._keys, args, lambda reply: self._receive(reply, args))
+
+    def _receive(self, reply: Any, args: list[Any]) -> None:
+        if not isinstance(reply, Exception):
+            self._finish(reply)
+        elif self._is_outage(reply):
+            self._is_repeated = self._is_repeated or isinstance(reply, RedisConnectionError | RedisTimeoutError)
+            telemetry.emit(telemetry.StoreAway("settling attempts", str(reply)))
+            self._timer = self._loop.call_later(self._pause, lambda: self._repeat(args))
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        elif len(self._under_way) > 1:
+            self._alone = True
+            self._waiting.extendleft(reversed(self._under_way))
+            self._under_way = []
+            self._send()
+        else:
+            # Nothing that is repeated would help. The event stays under its lease, and whoever reads the log learns why.
+            telemetry.emit(telemetry.NotSettled(self._under_way[0][0].claimed.invocation.request_id, str(reply)))
+            self._finish([0])
+
+    def _repeat(self, args: list[Any]) -> None:
+        self._timer = None
+        self._call(args)
+
+    def _finish(self, answers: Sequence[int]) -> None:
+        finished, self._under_way = self._under_way, []
+        is_repeated, self._is_repeated = self._is_repeated, False
+        self._pause = FIRST_PAUSE
+        if not self._waiting:
+            self._alone = False
+        for (_, settled), answer in zip(finished, answers, strict=True):
+            settled(True if answer else (None if is_repeated else False))
+        if len(self._waiting) >= BATCH or self._alone:
+            self._send()
+        elif self._waiting and self._timer is None:
+            self._timer = self._loop.call_later(GATHER, self._send)
+
+
+def _encode(settlement: Settlement) -> list[Any]:
+    """One outcome as `settle.lua` takes it."""
+    claimed, attempt = settlement.claimed, settlement.attempt
+    invocation = claimed.invocation
+    details, bodies = _details(settlement)
+    return [
+        claimed.field,
+        invocation.request_id,
+        invocation.function,
+        invocation.root or invocation.request_id,
+        settlement.to,
+        orjson.dumps(settlement.summary) if settlement.summary else b"",
+        "1" if claimed.was_tried else "",
+        str(settlement.attempts_made),
+        attempt.log_stream if attempt else "",
+        log_lines(attempt.log) if attempt and attempt.log else b"",
+        orjson.dumps(details) if details else b"",
+        str(len(bodies)),
+        *bodies,
+    ]
+
+
+def _details(settlement: Settlement) -> tuple[dict[str, Any], list[bytes]]:
+    """What is not the same for every outcome, and the bytes that stay out of the JSON."""
+    details: dict[str, Any] = {"fields": settlement.fields} if settlement.fields else {}
+    match settlement.to:
+        case "answered":
+            return {}, [settlement.reply]
+        case "waiting":
+            return details | {"delay_ms": settlement.delay_ms, "uses_attempt": settlement.uses_attempt}, [
+                settlement.next_message
+            ]
+    bodies = []
+    if settlement.to == "given_up":
+        details["condition"] = settlement.condition
+        bodies.append(settlement.claimed.invocation.payload)
+        if "cause_function" in settlement.claimed.details:
+            headers = settlement.claimed.details
+            details["refused_of"] = [headers["cause_function"], headers["counter"]]
+    handovers = [_hand_over(delivery, settlement.claimed.invocation) for delivery in settlement.deliveries]
+    if handovers:
+        details["deliveries"] = [handover for handover, _ in handovers]
+        bodies += [body for _, body in handovers]
+    return details, bodies
+
+
+def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], bytes]:
+    """How the script hands a delivery over, and its bytes: a message of our own SQS, or a delivery that is made later."""
+    counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
+    arn = Arn.parse(delivery.target_arn)
+    if arn.service == "sqs":
+        message = message_document(delivery.body.decode("utf-8", "replace"), delivery.attributes, sender=SENDER)
+        return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
+    root = of.root or of.request_id
+    task = Invocation(
+        request_id=new_request_id(),
+        function=event_message.DELIVERY_FUNCTION,
+        invoked_arn=delivery.target_arn,
+        payload=delivery.body,
+        accepted_at=of.accepted_at,
+        source="thrice:settlement",
+        root=root,
+    )
+    head = event_message.head(
+        task,
+        event_message.DELIVER,
+        attributes=delivery.attributes,
+        cause=of.request_id,
+        cause_function=of.function,
+        counter=counter,
+    )
+    described = {"id": task.request_id, "func": task.function, "root": root, "source": task.source, "counter": counter}
+    return described, head
+
+
+def log_lines(events: Sequence[LogEvent]) -> bytes:
+    """An entry's lines, as `producers/logs` reads them."""
+    return orjson.dumps([[event.timestamp_ms, event.message] for event in events])
