@@ -1,5 +1,6 @@
 """Invoke, up to the queue and back."""
 
+import orjson
 import asyncio
 import base64
 import re
@@ -63,7 +64,7 @@ def test_an_event_is_stored_and_answered_with_202(world: System) -> None:
 def test_an_event_is_in_the_real_queue_when_202_is_answered(
     settings: Settings, seams: Seams, redis: Redis, keys: Keys
 ) -> None:
-    """With the queue of the workers instead of one that records: the event is ready, and its record has the payload."""
+    """With the queue of the workers instead of one that records: the message is ready, with the payload as its body."""
     with asyncio.Runner() as runner:
         async_redis = config_redis.connect_async(settings)
         queue = EventQueue(redis, keys, async_redis=async_redis)
@@ -75,10 +76,11 @@ def test_an_event_is_in_the_real_queue_when_202_is_answered(
             pipe.execute()
         runner.run(async_redis.aclose())
 
-    ready = {name.decode() for name in redis.zrange(keys.ready, 0, -1)}
-    payloads = {name: redis.hget(keys.event(name), "payload") for name in ready}
-    (delivered,) = ready - {REQUEST_ID}
-    assert payloads == {REQUEST_ID: b'{"sku": 7}', delivered: b"[1]"}
+    ready = [orjson.loads(message) for message in redis.lrange(keys.lane(keys.invocations, "f"), 0, -1)]
+    bodies = {message["headers"]["id"]: message["body"] for message in ready}
+    (delivered,) = bodies.keys() - {REQUEST_ID}
+    assert bodies == {REQUEST_ID: '{"sku": 7}', delivered: "[1]"}
+    assert all(redis.hget(keys.event(request_id), "state") == b"ready" for request_id in bodies)
 
 
 def test_a_call_without_payload_hands_over_an_empty_object(world: System) -> None:

@@ -1,25 +1,30 @@
-"""A worker whose environments are scripted: everything but the user's handler is real."""
+"""A worker whose environments are scripted: everything but the user's handler and Celery is real."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pytest
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 
 from tests.conftest import FakeClock
+from worker.claim import Claimed, claimed_of
 from worker.clock import from_ms
+from worker.event_message import DELIVERY_FUNCTION
 from worker.executor import Executor
 from worker.function import FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Attempt, FunctionError, Invocation, LogEvent, Outcome, Succeeded
 from worker.keys import Keys
 from worker.ledger import Ledger
-from worker.queue import EventQueue, WorkerQueue
-
-REGION = "arn:aws:{service}:us-east-1:000000000000:{name}"
-
+from worker.queue import EventQueue
+from worker.retry import Decision
+from worker.scripts import source
+from worker.settlement import settlement_of
+from worker.settler import Settler
 
 def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
     """A function with everything that AWS would fill in."""
@@ -50,12 +55,144 @@ class ScriptedEnvironments:
     outcomes: list[Outcome] = field(default_factory=lambda: [Succeeded(b"null")])
     runs: list[Invocation] = field(default_factory=list)
 
-    def run(self, _function: FunctionConfiguration, invocation: Invocation) -> Attempt:
+    def run(
+        self, _function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]
+    ) -> "ScriptedRun":
         """One attempt that takes no time."""
         self.runs.append(invocation)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         log = (LogEvent(1, f"START RequestId: {invocation.request_id}"),)
-        return Attempt(outcome, started_at=self.clock.now(), duration_ms=0.0, log_stream="s", log=log)
+        done(Attempt(outcome, started_at=self.clock.now(), duration_ms=0.0, log_stream="s", log=log))
+        return ScriptedRun()
+
+
+class ScriptedRun:
+    """An invocation that has ended already."""
+
+    pid = None
+
+    def kill(self) -> None:
+        """Too late."""
+
+
+class Timers:
+    """A loop whose timers a test fires itself."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self._pending: list[ScriptedTimer] = []
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> "ScriptedTimer":
+        """Note it."""
+        self.pauses.append(seconds)
+        self._pending.append(ScriptedTimer(callback))
+        return self._pending[-1]
+
+    def fire(self) -> None:
+        """Let all of them be due, until there are none."""
+        while self._pending:
+            timer = self._pending.pop(0)
+            if not timer.is_cancelled:
+                timer.callback()
+
+
+@dataclass
+class ScriptedTimer:
+    """A call that is to come."""
+
+    callback: Callable[[], object]
+    is_cancelled: bool = False
+
+    def cancel(self) -> None:
+        """See `worker.event_loop.Timer`."""
+        self.is_cancelled = True
+
+
+class Scripts:
+    """Calls scripts at once. As often as `failures` says, the connection breaks before or after the call."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self.failures: list[tuple[str, RedisError]] = []
+
+    def call(self, script: str, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], None]) -> None:
+        """See `worker.settler.Scripts`."""
+        when, failure = self.failures.pop(0) if self.failures else ("", None)
+        if when == "before":
+            done(failure)
+            return
+        try:
+            reply = self._redis.register_script(script)(keys=keys, args=args)
+        except RedisError as error:
+            reply = error
+        done(failure or reply)
+
+
+class Worker:
+    """One worker: what it holds, and how it settles."""
+
+    def __init__(self, redis: Redis, keys: Keys, clock: FakeClock, environments: ScriptedEnvironments, name: str):
+        self.name = name
+        self._redis, self._keys, self._clock = redis, keys, clock
+        self.scripts = Scripts(redis)
+        self.timers = Timers()
+        self.settler = Settler(
+            self.scripts, keys, name, self.timers, is_outage=lambda error: isinstance(error, RedisConnectionError)
+        )
+        self.forgotten: list[str] = []
+        self._seq = 1
+        self.executor = Executor(
+            environments, self.settler.add, self.forgotten.append, (0.0, 60.0, 120.0), clock
+        )
+
+    def claim(self, queue: str = "", count: int = 100) -> list[Claimed]:
+        """Take what is ready on a queue, `invocations` if no other is named, as the transport does."""
+        keys = self._keys
+        _, _, _, _, *groups = self._redis.register_script(source("claim"))(
+            keys=[keys.lease(self.name), keys.consumers, keys.clock],
+            args=[self.name, 10_000, count, 1 << 22, self._seq, 100, 0, 0, queue or keys.invocations, "0"],
+        )
+        self._seq += count
+        received_at = self._clock.monotonic()
+        return [
+            self._claimed(field, envelope, context, received_at)
+            for _, _, context, messages in groups
+            for field, envelope in zip(messages[::2], messages[1::2], strict=True)
+        ]
+
+    def _claimed(self, field: bytes, envelope: bytes, context: bytes, received_at: float) -> Claimed:
+        message = orjson.loads(envelope)
+        return claimed_of(
+            message["headers"],
+            message["body"].encode(),
+            context=context,
+            field=field.decode(),
+            redeliveries=message.get("x-dc", 0),
+            is_refused=field.split(b"|")[1] == b"!",
+            received_at=received_at,
+        )
+
+    def die(self) -> None:
+        """Be found dead: as if the lease had ended long ago."""
+        self._redis.zadd(self._keys.consumers, {self.name: 1})
+        self._redis.register_script(source("reap"))(keys=[self._keys.consumers], args=[self._keys.lease(""), 1000])
+
+    def attempt(self, claimed: Claimed) -> None:
+        """Make an attempt and settle it."""
+        self.executor.attempt(claimed, lambda: None)
+        self.timers.fire()
+
+    def call(self, claimed: Claimed) -> None:
+        """Run a synchronous invocation and answer it."""
+        self.executor.call(claimed, lambda: None)
+        self.timers.fire()
+
+    def settle(self, claimed: Claimed, decision: Decision) -> bool | None:
+        """Settle an event of which nothing was run."""
+        answers: list[bool | None] = []
+        settlement = settlement_of(claimed, None, decision, self._clock.now())
+        self.settler.add(settlement, answers.append, at_once=True)
+        return answers[0]
 
 
 @dataclass
@@ -67,51 +204,40 @@ class System:
     clock: FakeClock
     environments: ScriptedEnvironments
     queue: EventQueue
-    worker: WorkerQueue
-    executor: Executor
+    worker: Worker
 
     def define(self, configuration: FunctionConfiguration) -> None:
         """Create or replace a function."""
         self.redis.hset(self.keys.functions, configuration.name, configuration.model_dump_json())
 
-    def enqueue(self, name: str = "f", payload: bytes = b'{"n": 1}') -> str:
+    def enqueue(self, name: str = "f", payload: bytes = b'{"n": 1}', **fields: Any) -> str:
         """Accept one event, and return its request id."""
         request_id = new_request_id()
-        invocation = Invocation(request_id, name, f"arn:of:{name}", payload, self.clock.now())
-        with self.redis.pipeline() as pipe:
-            self.queue.add(pipe, invocation)
-            pipe.execute()
+        invocation = Invocation(request_id, name, f"arn:of:{name}", payload, self.clock.now(), **fields)
+        self.queue.enqueue_all([invocation])
         return request_id
 
-    def messages(self) -> list[str]:
-        """Take all Celery messages off the queue; their request ids, first in first."""
-        with self.redis.pipeline() as pipe:
-            pipe.lrange(self.keys.invocations, 0, -1)
-            pipe.delete(self.keys.invocations)
-            found, _ = pipe.execute()
-        return [orjson.loads(orjson.loads(message)["body"])[0][0] for message in reversed(found)]
-
     def work(self) -> int:
-        """Make every attempt that there is a message for, as Celery would; return how many messages there were."""
-        ids = self.messages()
-        for request_id in ids:
-            self.executor.attempt(request_id)
-        return len(ids)
+        """Make every attempt that is ready; return how many there were. Deliveries are left under the lease."""
+        held = [claimed for claimed in self.worker.claim() if claimed.invocation.function != DELIVERY_FUNCTION]
+        for claimed in held:
+            self.worker.attempt(claimed)
+        return len(held)
 
     def drain(self) -> list[float]:
         """Let time pass from one due moment to the next until nothing is left; the seconds at which handlers ran."""
         started = self.clock.now()
-        moments = []
+        moments: list[float] = []
         while True:
             before = len(self.environments.runs)
-            self.work()
+            while self.work():
+                pass
             moments += [round((self.clock.now() - started).total_seconds())] * (len(self.environments.runs) - before)
-            due = self.redis.zrange(self.keys.waiting, 0, 0, withscores=True)
+            due = self.redis.zrange(self.keys.delayed(self.keys.invocations), 0, 0, withscores=True)
             if not due:
                 return moments
             wait = (from_ms(due[0][1]) - self.clock.now()).total_seconds()
             self.clock.advance(max(0.001, wait + 0.002))
-            self.worker.sweep()
 
     def record(self, request_id: str) -> dict[str, str]:
         """The record of an event."""
@@ -122,34 +248,39 @@ class System:
     def ledger(self) -> Ledger:
         """The ledger, which must balance and agree with where the events really are."""
         ledger = Ledger.of(self.redis.hgetall(self.keys.ledger))
-        leases = [self.redis.hlen(key) for key in self.redis.keys(self.keys.lease("*").replace("{", r"\{"))]
         assert ledger.total.is_balanced
-        assert (ledger.total.ready, ledger.total.waiting) == (
-            self.redis.zcard(self.keys.ready) - self.foreign(self.keys.ready),
-            self.redis.zcard(self.keys.waiting) - self.foreign(self.keys.waiting),
-        )
-        assert ledger.total.running <= sum(leases)
+        assert {
+            name: (account.ready, account.waiting, account.running) for name, account in ledger.functions.items()
+        } == {name: self.whereabouts(name) for name in ledger.functions}
         return ledger
 
-    def foreign(self, where: str) -> int:
-        """How many deliveries, which the ledger of users' events leaves out, are in a set."""
-        ids = self.redis.zrange(where, 0, -1)
-        names = [self.redis.hget(self.keys.event(request_id.decode()), "function") for request_id in ids]
-        return sum(name is not None and name.startswith(b"thrice:") for name in names)
+    def whereabouts(self, name: str) -> tuple[int, int, int]:
+        """How many events of a function are in its lane, in the delayed set, and under leases."""
+        invocations = self.keys.invocations
+        target = f":lane:{name}"
+        waiting = self.redis.zrange(self.keys.delayed(invocations), 0, -1)
+        held = [field for key in self.redis.scan_iter(self.keys.lease("*")) for field in self.redis.hkeys(key)]
+        return (
+            self.redis.llen(self.keys.lane(invocations, name)),
+            sum(member.startswith(f"{target}\n".encode()) for member in waiting),
+            sum(field.endswith(f"|{invocations}{target}".encode()) for field in held),
+        )
 
-    def another_worker(self, name: str = "another") -> tuple[WorkerQueue, Executor]:
+    def concurrency(self, name: str = "f") -> int:
+        """How many invocations of a function run, as its reserved concurrency counts them."""
+        return int(self.redis.hget(self.keys.concurrency, name) or 0)
+
+    def another_worker(self, name: str = "another") -> Worker:
         """A second worker on the same queue."""
-        queue = WorkerQueue(self.redis, self.keys, name)
-        return queue, Executor(queue, self.environments, (0.0, 60.0, 120.0), self.clock, lambda _: False)
+        return Worker(self.redis, self.keys, self.clock, self.environments, name)
 
 
 @pytest.fixture
 def system(redis: Redis, keys: Keys, clock: FakeClock) -> System:
     """A system with one function, `f`, that succeeds."""
     environments = ScriptedEnvironments(clock)
-    worker = WorkerQueue(redis, keys, "worker")
-    executor = Executor(worker, environments, (0.0, 60.0, 120.0), clock, lambda _: False)
-    system = System(redis, keys, clock, environments, EventQueue(redis, keys), worker, executor)
+    worker = Worker(redis, keys, clock, environments, "worker")
+    system = System(redis, keys, clock, environments, EventQueue(redis, keys), worker)
     system.define(function())
     return system
 
@@ -159,6 +290,6 @@ def queue_messages(redis: Redis, keys: Keys) -> Callable[[str], list[dict[str, A
     """Reads the messages of one of our SQS queues."""
 
     def read(name: str) -> list[dict[str, Any]]:
-        return [orjson.loads(document) for document in redis.hvals(keys.queue_prefix + f"{name}:messages")]
+        return [orjson.loads(document) for document in redis.hvals(keys.queue_messages(name))]
 
     return read

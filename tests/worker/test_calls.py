@@ -3,36 +3,33 @@
 import asyncio
 from collections.abc import Callable
 
-import orjson
 import pytest
 
 from config import redis as config_redis
 from config.settings import Settings
 from tests.worker.conftest import System, failure, function
-from worker.function import FunctionConfiguration
+from worker.claim import Claimed
 from worker.identity import new_request_id
 from worker.invocation import Crashed, Invocation, Lost, Outcome, Succeeded, Throttled, TimedOut
 from worker.queue import EventQueue
 from worker.reply import Reply
 
 
-def called(
-    system: System, settings: Settings, act: Callable[[str], None], configuration: FunctionConfiguration
-) -> Reply:
-    """The reply to a call of `f`, while `act` plays the worker with the request id that is on the queue."""
+def called(system: System, settings: Settings, act: Callable[[Claimed], object]) -> Reply:
+    """The reply to a call of `f`, while `act` plays the worker that has claimed it."""
 
     async def call() -> Reply:
         redis = config_redis.connect_async(settings)
         waiting = config_redis.connect_async(settings, socket_timeout=None)
         queue = EventQueue(system.redis, system.keys, async_redis=redis, waiting=waiting)
         invocation = Invocation(new_request_id(), "f", "arn:f", b'{"n":1}', system.clock.now(), is_synchronous=True)
-        waits = asyncio.create_task(queue.call(invocation, configuration))
+        waits = asyncio.create_task(queue.call(invocation, function()))
         try:
-            message = None
-            while message is None:
-                message = await redis.rpop(system.keys.calls)
-                await asyncio.sleep(0)
-            await asyncio.to_thread(act, orjson.loads(orjson.loads(message)["body"])[0][0])
+            held: list[Claimed] = []
+            while not held:
+                await redis.brpop([system.keys.wake(system.keys.calls)])
+                held = await asyncio.to_thread(system.worker.claim, system.keys.calls)
+            await asyncio.to_thread(act, held[0])
             return await waits
         finally:
             await redis.aclose()
@@ -45,86 +42,95 @@ def test_answer_comes_back_to_the_caller(system: System, settings: Settings):
     """The handler's bytes as they are, and the tail of its log; nothing of the call stays behind."""
     system.environments.outcomes = [Succeeded(b'{"big":12345678901234567890}')]
 
-    reply = called(system, settings, system.executor.call, function())
+    reply = called(system, settings, system.worker.call)
 
     assert reply.outcome == Succeeded(b'{"big":12345678901234567890}')
     assert reply.log_tail.startswith(b"START RequestId: ")
     assert system.redis.hlen(system.keys.lease("worker")) == 0
-    assert system.redis.scard(system.keys.running("f")) == 0
+    assert system.concurrency() == 0
     assert system.ledger().total.accepted == 0
+    assert len(system.redis.xrange(system.keys.log("f"))) == 1
 
 
 def test_error_comes_back_once_and_is_not_retried(system: System, settings: Settings):
     """A synchronous caller decides himself whether to try again."""
     system.environments.outcomes = [failure()]
 
-    reply = called(system, settings, system.executor.call, function())
+    reply = called(system, settings, system.worker.call)
 
     assert reply.outcome == failure()
-    assert system.redis.zcard(system.keys.waiting) == 0
+    assert system.redis.zcard(system.keys.delayed(system.keys.calls)) == 0
 
 
 def test_full_function_is_throttled_at_once(system: System, settings: Settings):
     """All of the reserved concurrency is in use: the caller is told, and the place of the other stays taken."""
     system.define(function(reserved_concurrency=1))
-    system.redis.sadd(system.keys.running("f"), "somebody")
+    system.enqueue()
+    system.another_worker().claim()
 
-    reply = called(system, settings, system.executor.call, function())
+    reply = called(system, settings, system.worker.call)
 
     assert reply.outcome == Throttled(1)
-    assert system.redis.smembers(system.keys.running("f")) == {b"somebody"}
+    assert system.concurrency() == 1
 
 
 def test_function_that_was_deleted_meanwhile(system: System, settings: Settings):
     """The caller is told; nothing is run."""
     system.redis.hdel(system.keys.functions, "f")
 
-    reply = called(system, settings, system.executor.call, function())
+    reply = called(system, settings, system.worker.call)
 
     assert isinstance(reply.outcome, Lost)
     assert system.environments.runs == []
 
 
-def test_two_workers_run_a_call_once(system: System, settings: Settings):
-    """A message that comes twice does not run a call twice."""
-    _, another = system.another_worker()
+def test_call_whose_worker_died_is_answered_and_not_run_again(system: System, settings: Settings):
+    """Nobody knows what the handler did: the next worker says so instead of doing it twice."""
 
-    def both(request_id: str) -> None:
-        claimed = system.worker.claim_call(request_id, "mine")
-        assert claimed is not None
-        another.call(request_id)
-        system.worker.settle_call(claimed, Reply(Succeeded(b"1")))
+    def die_and_take_over(_: Claimed) -> None:
+        system.worker.die()
+        (again,) = system.another_worker().claim(system.keys.calls)
+        system.another_worker().call(again)
 
-    reply = called(system, settings, both, function())
+    reply = called(system, settings, die_and_take_over)
 
-    assert reply.outcome == Succeeded(b"1")
+    assert isinstance(reply.outcome, Lost)
+    assert "worker died" in reply.outcome.reason
+    assert system.environments.runs == []
+    assert system.concurrency() == 0
+
+
+def test_call_that_came_too_late_is_not_run(system: System, settings: Settings):
+    """Its caller has stopped waiting."""
+    patience = 3 + 10 + 30
+
+    def be_late(claimed: Claimed) -> None:
+        system.clock.advance(patience + 1)
+        system.worker.call(claimed)
+
+    reply = called(system, settings, be_late)
+
+    assert isinstance(reply.outcome, Lost)
     assert system.environments.runs == []
 
 
-def test_claim_that_was_not_answered_may_be_repeated(system: System):
-    """A worker whose connection broke asks again with its token and gets the same event; another one gets nothing."""
-    request_id = system.enqueue()
+def test_call_that_is_sent_twice_is_made_once(system: System, settings: Settings):
+    """A gateway whose connection broke before the answer asks again."""
 
-    first = system.worker.claim(request_id, "token")
-    again = system.worker.claim(request_id, "token")
+    async def send_twice() -> None:
+        redis = config_redis.connect_async(settings)
+        queue = EventQueue(system.redis, system.keys, async_redis=redis)
+        invocation = Invocation(new_request_id(), "f", "arn:f", b"{}", system.clock.now(), is_synchronous=True)
+        calls = [asyncio.create_task(queue.call(invocation, function())) for _ in range(2)]
+        await redis.brpop([system.keys.wake(system.keys.calls)])
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await redis.aclose()
 
-    assert first is not None
-    assert again is not None
-    assert again.invocation == first.invocation
-    assert system.worker.claim(request_id, "another") is None
-    assert system.ledger().total.running == 1
+    asyncio.run(send_twice())
 
-
-def test_event_that_is_sent_twice_is_there_once(system: System):
-    """A gateway whose connection broke stores the same event again: it is accepted once."""
-    invocation = Invocation(new_request_id(), "f", "arn:f", b"{}", system.clock.now())
-    for _ in range(2):
-        with system.redis.pipeline() as pipe:
-            system.queue.add(pipe, invocation)
-            pipe.execute()
-
-    assert system.ledger().total.accepted == 1
-    assert len(system.messages()) == 1
+    assert len(system.worker.claim(system.keys.calls)) == 1
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,10 @@ import orjson
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, failure, function
-from worker.executor import Executor
 from worker.function import EventInvokeConfig
 from worker.invocation import Lost, Succeeded
 from worker.queue import EventQueue
-from worker.retry import Succeed
-from worker.settlement import settlement_of
+from worker.retry import Condition, Die, Succeed
 
 
 def create_queue(system: System, name: str) -> str:
@@ -166,7 +164,6 @@ def test_event_that_grew_too_old_after_an_attempt_tells_of_that_attempt(system: 
     system.enqueue()
     system.work()
     system.clock.advance(101)
-    system.worker.sweep()
 
     system.work()
 
@@ -192,34 +189,38 @@ def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(sys
 def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     """While the only place is taken an event backs off 1 s, 2 s, 4 s; then it is run as attempt 1."""
     system.define(function(reserved_concurrency=1))
-    holder = system.enqueue()
-    assert system.worker.claim(holder, "token") is not None
+    system.enqueue()
+    (holder,) = system.another_worker().claim()
     request_id = system.enqueue()
     waits = []
     for _ in range(3):
-        system.executor.attempt(request_id)
+        system.work()
         waits.append(float(system.record(request_id)["due_at"]) - system.clock.now().timestamp() * 1000)
         system.clock.advance(waits[-1] / 1000 + 0.01)
-        system.worker.sweep()
 
-    system.redis.srem(system.keys.running("f"), holder)
-    system.executor.attempt(request_id)
+    system.another_worker().settle(holder, Succeed())
+    system.work()
 
     assert [round(wait / 1000) for wait in waits] == [1, 2, 4]
     assert [run.attempt for run in system.environments.runs] == [1]
     assert system.record(request_id)["state"] == "succeeded"
 
 
-def test_places_are_given_back(system: System):
-    """A finished attempt frees its place for the next."""
-    system.define(function(reserved_concurrency=1))
-    for _ in range(3):
+def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
+    """Of five events that are claimed at once two may run; the others are throttled. All places are given back."""
+    system.define(function(reserved_concurrency=2))
+    for _ in range(5):
         system.enqueue()
 
-    system.work()
+    held = system.worker.claim()
+    during = system.concurrency()
+    for claimed in held:
+        system.worker.attempt(claimed)
 
-    assert system.ledger().total.succeeded == 3
-    assert system.redis.scard(system.keys.running("f")) == 0
+    assert [claimed.throttled_at for claimed in held] == [None, None, 2, 2, 2]
+    assert (during, system.concurrency()) == (2, 0)
+    ledger = system.ledger()
+    assert (ledger.total.succeeded, ledger.total.waiting) == (2, 3)
 
 
 def test_function_deleted_meanwhile(system: System):
@@ -234,12 +235,11 @@ def test_function_deleted_meanwhile(system: System):
 
 def test_what_runs_is_the_configuration_in_force(system: System):
     """An event that was queued before a change runs with the new configuration."""
-    request_id = system.enqueue()
+    system.enqueue()
     system.define(function(timeout=9))
 
-    claimed = system.worker.claim(request_id, "token")
+    (claimed,) = system.worker.claim()
 
-    assert claimed is not None
     assert claimed.function == function(timeout=9)
 
 
@@ -254,43 +254,53 @@ def test_our_own_failure_uses_up_no_attempt(system: System):
     assert system.record(request_id)["attempts_made"] == "1"
 
 
-def test_second_message_for_an_event_does_nothing(system: System):
-    """The transport may deliver a message twice; the event is claimed once."""
+def test_event_that_is_enqueued_twice_is_there_once(system: System):
+    """A client whose connection broke before the answer asks again."""
     request_id = system.enqueue()
+    again = system.worker.claim()[0].invocation
+    system.queue.enqueue_all([again])
 
-    system.executor.attempt(request_id)
-    system.executor.attempt(request_id)
+    assert system.worker.claim() == []
+    assert again.request_id == request_id
+    assert system.ledger().total.accepted == 1
 
-    assert len(system.environments.runs) == 1
-    assert system.ledger().total.succeeded == 1
+
+def test_functions_are_claimed_in_turn(system: System):
+    """A backlog of one function does not hold up another."""
+    system.define(function("g"))
+    for _ in range(10):
+        system.enqueue("f")
+    system.enqueue("g")
+
+    held = system.worker.claim(count=4)
+
+    assert [claimed.invocation.function for claimed in held] == ["f", "f", "g", "f"]
 
 
 def test_events_of_a_dead_worker_come_back(system: System):
     """A worker that dies holds its event no longer than its lease; its place is free again as well."""
     request_id = system.enqueue()
-    queue, _ = system.another_worker()
-    system.messages()
-    assert queue.claim(request_id, "token") is not None
-    assert system.ledger().total.running == 1
+    another = system.another_worker()
+    assert len(another.claim()) == 1
+    assert (system.ledger().total.running, system.record(request_id)["worker"]) == (1, "another")
 
-    system.redis.zadd(system.keys.workers, {"another": 1})  # as if its lease had ended long ago
-    swept = system.worker.sweep()
-    places = system.redis.scard(system.keys.running("f"))
+    another.die()
+    places = system.concurrency()
     system.work()
 
-    assert (swept.reaped, places) == (1, 0)
+    assert places == 0
     assert system.record(request_id)["state"] == "succeeded"
+    assert system.record(request_id)["workers_lost"] == "1"
     assert system.ledger().total.succeeded == 1
 
 
 def test_event_that_kills_its_workers_is_given_up(system: System):
-    """After five dead workers the event is taken for the cause, and goes to the dead letters."""
-    request_id = system.enqueue()
+    """After five dead workers the event is taken for the cause, and is dropped with a reason of its own."""
+    system.enqueue()
     for number in range(5):
-        queue, _ = system.another_worker(f"worker-{number}")
-        assert queue.claim(request_id, "token") is not None
-        system.redis.zadd(system.keys.workers, {f"worker-{number}": 1})
-        system.worker.sweep()
+        worker = system.another_worker(f"worker-{number}")
+        assert len(worker.claim()) == 1
+        worker.die()
 
     system.work()
 
@@ -298,79 +308,95 @@ def test_event_that_kills_its_workers_is_given_up(system: System):
     assert system.ledger().total.dropped == {"WorkerLost": 1}
 
 
+def test_lost_workers_are_counted_across_attempts(system: System):
+    """An attempt in between that could not be made does not make an event harmless."""
+    system.environments.outcomes = [Lost("no process"), Succeeded(b"1")]
+    system.enqueue()
+    for number in range(3):
+        worker = system.another_worker(f"worker-{number}")
+        worker.claim()
+        worker.die()
+    system.work()
+    system.clock.advance(2)
+    worker = system.another_worker("the last")
+    worker.claim()
+    worker.die()
+
+    (claimed,) = system.worker.claim()
+
+    assert claimed.history.workers_lost == 4
+
+
 def test_worker_that_was_given_up_can_change_nothing(system: System):
     """A worker that wakes up after its lease ended settles in vain: the event belongs to another now."""
     request_id = system.enqueue()
-    queue, _ = system.another_worker()
-    claimed = queue.claim(request_id, "token")
-    assert claimed is not None
-    system.redis.zadd(system.keys.workers, {"another": 1})
-    system.worker.sweep()
-    mine = system.worker.claim(request_id, "token")
-    assert mine is not None
+    another = system.another_worker()
+    (claimed,) = another.claim()
+    another.die()
+    system.worker.claim()
     before = system.record(request_id)
 
-    late = settle_as(queue, claimed)
+    late = [another.settle(claimed, decision) for decision in (Succeed(), Die(Condition.RETRIES_EXHAUSTED))]
 
-    assert late is False
+    assert late == [False, False]
     assert system.record(request_id) == before
     assert system.ledger().total.running == 1
 
 
-def settle_as(queue, claimed) -> bool:
-    """Settle `claimed` as a success."""
-    return queue.settle(settlement_of(claimed, None, Succeed(), claimed.invocation.accepted_at))
+def test_outcome_is_settled_once(system: System):
+    """A second settlement of the same attempt finds nothing to settle."""
+    system.enqueue()
+    (claimed,) = system.worker.claim()
 
+    answers = [system.worker.settle(claimed, Succeed()) for _ in range(2)]
 
-def test_lost_message_is_written_again(system: System):
-    """A message that was popped by a worker that died before it claimed the event does not take the event with it."""
-    request_id = system.enqueue()
-    assert system.messages() == [request_id]
-    system.redis.zadd(system.keys.ready, {request_id: 1})  # as if that had been long ago
-
-    swept = system.worker.sweep()
-    system.work()
-
-    assert swept.republished == 1
-    assert system.record(request_id)["state"] == "succeeded"
-
-
-def test_message_that_is_still_queued_is_not_written_again(system: System):
-    """Events that wait behind a long queue are not lost, however long they wait."""
-    ids = [system.enqueue() for _ in range(3)]
-    for position, request_id in enumerate(ids):
-        system.redis.zadd(system.keys.ready, {request_id: 1_000 + position})
-
-    swept = system.worker.sweep()
-
-    assert swept.republished == 0
-    assert system.messages() == ids
+    assert answers == [True, False]
+    assert system.ledger().total.succeeded == 1
 
 
 def test_result_waits_for_redis(system: System):
-    """Redis goes away while a handler runs: its result is settled when Redis is back, and the event is not lost."""
+    """Redis is away when a handler has ended: the result is settled when it is back, and the event is not lost."""
     request_id = system.enqueue()
-    pauses = []
+    system.worker.scripts.failures = [("before", RedisConnectionError("refused"))] * 2
 
-    class Flaky:
-        """A worker's queue whose connection breaks twice at the settlement."""
+    system.work()
 
-        def __getattr__(self, name: str):
-            return getattr(system.worker, name)
-
-        def settle(self, settlement):
-            if len(pauses) < 2:
-                raise RedisConnectionError("Connection refused")
-            return system.worker.settle(settlement)
-
-    def wait(seconds: float) -> bool:
-        pauses.append(seconds)
-        return False
-
-    Executor(Flaky(), system.environments, (0.0, 60.0, 120.0), system.clock, wait).attempt(request_id)
-
-    assert pauses == [0.05, 0.1]
+    assert system.worker.timers.pauses[-2:] == [0.05, 0.1]
     assert system.record(request_id)["state"] == "succeeded"
+
+
+def test_settlement_whose_answer_got_lost_happens_once(system: System):
+    """The connection breaks after the script has run: the repetition changes nothing."""
+    system.environments.outcomes = [failure()]
+    system.define(function(dead_letter_arn=create_queue(system, "dlq")))
+    system.enqueue()
+    for _ in range(3):
+        system.worker.scripts.failures = [("after", RedisConnectionError("reset"))]
+        system.work()
+        system.clock.advance(200)
+
+    ledger = system.ledger().total
+    assert (ledger.retried, ledger.dead_lettered, len(system.environments.runs)) == (2, 1, 3)
+    assert system.redis.hlen(system.keys.queue_messages("dlq")) == 1
+
+
+def test_outcomes_are_settled_together(system: System):
+    """What ends within a moment goes into one call, also where the outcomes differ."""
+    system.environments.outcomes = [Succeeded(b"1"), failure(), Lost("no process"), Succeeded(b"2")]
+    for _ in range(4):
+        system.enqueue()
+    held = system.worker.claim()
+
+    for claimed in held:
+        system.worker.executor.attempt(claimed, lambda: None)
+    before = system.ledger().total.running
+    system.worker.timers.fire()
+
+    ledger = system.ledger().total
+    assert before == 4
+    assert system.worker.timers.pauses == [0.004]
+    assert (ledger.succeeded, ledger.waiting, ledger.running) == (2, 2, 0)
+    assert system.worker.forgotten == [claimed.field for claimed in held]
 
 
 def test_first_countdown_delays_the_first_attempt(system: System):
@@ -404,4 +430,7 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
 
     lasting = {key.decode() for key in system.redis.scan_iter() if system.redis.ttl(key) == -1}
     keys = system.keys
-    assert lasting == {keys.functions, keys.queues, keys.ledger, keys.workers, keys.log("f"), keys.clock}
+    assert lasting == {
+        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.log("f"), keys.clock,
+        keys.wake(keys.invocations),
+    }  # fmt: skip
