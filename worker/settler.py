@@ -22,8 +22,10 @@ from worker.identity import new_request_id
 from worker.invocation import Invocation, LogEvent
 from worker.keys import Keys
 from worker.message_document import message_document
-from worker.scripts import source
+from worker.scripts import LIBRARY
 from worker.settlement import Settlement
+from worker.transport.calls import Call
+from worker.transport.script import Script
 
 #: So many outcomes go into one call of the script at most, and so many bytes, about.
 BATCH = 64
@@ -51,10 +53,10 @@ Settled = Callable[[bool | None], None]
 
 
 class Scripts(Protocol):
-    """Calls Lua scripts without waiting: `worker.transport.commands.CommandConnection`."""
+    """Calls Lua scripts without waiting: a `worker.transport.commands.CommandConnection`."""
 
-    def call(self, script: str, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], None]) -> None:
-        """Call the script with this text. `done` is handed its reply, or the exception, from the event loop."""
+    def call(self, call: Call, done: Callable[[Any], object]) -> object:
+        """Make `call`; `done` is handed its reply, or the exception, from the event loop."""
         ...
 
 
@@ -84,13 +86,12 @@ class Settler:
         self._scripts = scripts
         self._loop = loop
         self._is_outage = is_outage
-        self._source = source("settle")
+        self._script = Script.of(LIBRARY, "settle")
         self._keys = [keys.lease(worker), keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
         self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, LOG_LENGTH, event_message.TAIL]
         self._waiting: deque[tuple[Settlement, Settled]] = deque()
         self._under_way: list[tuple[Settlement, Settled]] = []
         self._is_repeated = False  # the outcome of the batch's last call is unknown
-        self._alone = False  # a batch was refused for what is in it: outcomes go one by one until it is through
         self._pause = FIRST_PAUSE
         self._timer: Timer | None = None
 
@@ -117,7 +118,7 @@ class Settler:
             return
         args = list(self._args)
         size = 0
-        while self._waiting and size < BATCH_BYTES and len(self._under_way) < (1 if self._alone else BATCH):
+        while self._waiting and size < BATCH_BYTES and len(self._under_way) < BATCH:
             item = self._waiting.popleft()
             self._under_way.append(item)
             encoded = _encode(item[0])
@@ -126,7 +127,7 @@ class Settler:
         self._call(args)
 
     def _call(self, args: list[Any]) -> None:
-        self._scripts.call(self._source, self._keys, args, lambda reply: self._receive(reply, args))
+        self._scripts.call(Call(self._script, self._keys, args), lambda reply: self._receive(reply, args))
 
     def _receive(self, reply: Any, args: list[Any]) -> None:
         if not isinstance(reply, Exception):
@@ -136,29 +137,24 @@ class Settler:
             telemetry.emit(telemetry.StoreAway("settling attempts", str(reply)))
             self._timer = self._loop.call_later(self._pause, lambda: self._repeat(args))
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        elif len(self._under_way) > 1:
-            self._alone = True
-            self._waiting.extendleft(reversed(self._under_way))
-            self._under_way = []
-            self._send()
         else:
-            # Nothing that is repeated would help. The event stays under its lease, and whoever reads the log learns why.
-            telemetry.emit(telemetry.NotSettled(self._under_way[0][0].claimed.invocation.request_id, str(reply)))
-            self._finish([0])
+            self._finish([str(reply).encode()] * len(self._under_way))
 
     def _repeat(self, args: list[Any]) -> None:
         self._timer = None
         self._call(args)
 
-    def _finish(self, answers: Sequence[int]) -> None:
+    def _finish(self, answers: Sequence[int | bytes]) -> None:
         finished, self._under_way = self._under_way, []
         is_repeated, self._is_repeated = self._is_repeated, False
         self._pause = FIRST_PAUSE
-        if not self._waiting:
-            self._alone = False
-        for (_, settled), answer in zip(finished, answers, strict=True):
-            settled(True if answer else (None if is_repeated else False))
-        if len(self._waiting) >= BATCH or self._alone:
+        for (settlement, settled), answer in zip(finished, answers, strict=True):
+            if isinstance(answer, bytes):
+                # Nothing that is repeated now would help. The event stays under its lease, and the log says why.
+                request_id = settlement.claimed.invocation.request_id
+                telemetry.emit(telemetry.NotSettled(request_id, answer.decode("utf-8", "replace")))
+            settled(True if answer == 1 else (None if is_repeated else False))
+        if len(self._waiting) >= BATCH:
             self._send()
         elif self._waiting and self._timer is None:
             self._timer = self._loop.call_later(GATHER, self._send)

@@ -1,6 +1,6 @@
 """A worker whose environments are scripted: everything but the user's handler and Celery is real."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,11 @@ from worker.keys import Keys
 from worker.ledger import Ledger
 from worker.queue import EventQueue
 from worker.retry import Decision
-from worker.scripts import source
+from worker.scripts import LIBRARY
 from worker.settlement import settlement_of
 from worker.settler import Settler
+from worker.transport.calls import Call, Calls, Delivery, read_claim
+from worker.transport.keys import Namespace
 
 def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
     """A function with everything that AWS would fill in."""
@@ -115,14 +117,14 @@ class Scripts:
         self._redis = redis
         self.failures: list[tuple[str, RedisError]] = []
 
-    def call(self, script: str, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], None]) -> None:
+    def call(self, call: Call, done: Callable[[Any], object]) -> None:
         """See `worker.settler.Scripts`."""
         when, failure = self.failures.pop(0) if self.failures else ("", None)
         if when == "before":
             done(failure)
             return
         try:
-            reply = self._redis.register_script(script)(keys=keys, args=args)
+            reply = call.run(self._redis)
         except RedisError as error:
             reply = error
         done(failure or reply)
@@ -134,6 +136,7 @@ class Worker:
     def __init__(self, redis: Redis, keys: Keys, clock: FakeClock, environments: ScriptedEnvironments, name: str):
         self.name = name
         self._redis, self._keys, self._clock = redis, keys, clock
+        self._calls = Calls(Namespace(f"{{{keys.namespace}}}"), LIBRARY)
         self.scripts = Scripts(redis)
         self.timers = Timers()
         self.settler = Settler(
@@ -147,35 +150,28 @@ class Worker:
 
     def claim(self, queue: str = "", count: int = 100) -> list[Claimed]:
         """Take what is ready on a queue, `invocations` if no other is named, as the transport does."""
-        keys = self._keys
-        _, _, _, _, *groups = self._redis.register_script(source("claim"))(
-            keys=[keys.lease(self.name), keys.consumers, keys.clock],
-            args=[self.name, 10_000, count, 1 << 22, self._seq, 100, 0, 0, queue or keys.invocations, "0"],
-        )
+        queues = [(queue or self._keys.invocations, False)]
+        call = self._calls.claim(self.name, queues, lease_ms=10_000, most=count, most_bytes=1 << 22, seq=self._seq)
         self._seq += count
-        received_at = self._clock.monotonic()
-        return [
-            self._claimed(field, envelope, context, received_at)
-            for _, _, context, messages in groups
-            for field, envelope in zip(messages[::2], messages[1::2], strict=True)
-        ]
+        return [self._claimed(delivery) for delivery in read_claim(call.run(self._redis), queues).deliveries]
 
-    def _claimed(self, field: bytes, envelope: bytes, context: bytes, received_at: float) -> Claimed:
-        message = orjson.loads(envelope)
+    def _claimed(self, delivery: Delivery) -> Claimed:
+        message = orjson.loads(delivery.envelope)
+        assert delivery.context is not None
         return claimed_of(
             message["headers"],
             message["body"].encode(),
-            context=context,
-            field=field.decode(),
+            context=delivery.context,
+            field=delivery.tag,
             redeliveries=message.get("x-dc", 0),
-            is_refused=field.split(b"|")[1] == b"!",
-            received_at=received_at,
+            is_refused=delivery.is_refused,
+            received_at=self._clock.monotonic(),
         )
 
     def die(self) -> None:
         """Be found dead: as if the lease had ended long ago."""
         self._redis.zadd(self._keys.consumers, {self.name: 1})
-        self._redis.register_script(source("reap"))(keys=[self._keys.consumers], args=[self._keys.lease(""), 1000])
+        self._calls.reap().run(self._redis)
 
     def attempt(self, claimed: Claimed) -> None:
         """Make an attempt and settle it."""

@@ -12,7 +12,7 @@
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
 -- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
 -- whose bodies follow in their order. The body of "answered" is the reply.
--- Returns for each outcome 1, or 0 if its lease is not held any more: then nothing was done but for the log.
+-- Returns for each outcome 1; 0 if its lease is not held any more: then nothing was done but for the log; or the error.
 -- include: accept
 -- include: send_message
 local ns, retention, dead_retention, log_length, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -35,16 +35,17 @@ local function write_history(record, outcome, ...)
 end
 
 local function to_waiting(record, outcome, details, envelope)
-  if details.uses_attempt then count(outcome.func, 'retried', 1) end
+  local state, due = 'ready', now + details.delay_ms
   if details.delay_ms > 0 then
-    write_history(record, outcome, 'state', 'waiting', 'due_at', now + details.delay_ms)
-    put_delayed(invocations, ':lane:' .. outcome.func, now + details.delay_ms, envelope)
-    count(outcome.func, 'waiting', 1)
+    state = 'waiting'
+    write_history(record, outcome, 'state', state, 'due_at', due)
+    put_delayed(invocations, ':lane:' .. outcome.func, due, envelope)
   else
-    write_history(record, outcome, 'state', 'ready')
+    write_history(record, outcome, 'state', state)
     put(outcome.func, envelope)
-    count(outcome.func, 'ready', 1)
   end
+  count(outcome.func, state, 1)
+  if details.uses_attempt then count(outcome.func, 'retried', 1) end
 end
 
 -- A queue of ours takes its message here, in the step that ends the event; every other target gets a delivery of its
@@ -61,12 +62,12 @@ end
 
 local function to_its_end(record, outcome, details, bodies)
   local given_up = outcome.to == 'given_up'
-  local first, taken = given_up and 1 or 0, 0
+  local first, taken, refused = given_up and 1 or 0, 0, {}
   for i, delivery in ipairs(details.deliveries or {}) do
     if hand_over(delivery, bodies[first + i]) then
       taken = taken + 1
     else
-      count(outcome.func, delivery.counter, 1)
+      table.insert(refused, delivery.counter)
     end
   end
   local state = outcome.to
@@ -75,14 +76,15 @@ local function to_its_end(record, outcome, details, bodies)
     redis.call('HSET', record, 'condition', details.condition)
   end
   write_history(record, outcome, 'state', state, 'ended_at', now)
-  count(outcome.func, state == 'dropped' and ('dropped:' .. details.condition) or state, 1)
-  if state == 'dropped' and details.refused_of then count(details.refused_of[1], details.refused_of[2], 1) end
   if state == 'dead_lettered' then
     redis.call('HSET', record, 'payload', bodies[1])
     redis.call('ZADD', KEYS[5], now, outcome.id)
     redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - dead_retention)
   end
   ended(ns .. 'event:', outcome.root, outcome.id, given_up, state == 'dead_lettered' and dead_retention or retention)
+  for _, counter in ipairs(refused) do count(outcome.func, counter, 1) end
+  if state == 'dropped' and details.refused_of then count(details.refused_of[1], details.refused_of[2], 1) end
+  count(outcome.func, state == 'dropped' and ('dropped:' .. details.condition) or state, 1)
 end
 
 local function answer(outcome, reply)
@@ -91,38 +93,38 @@ local function answer(outcome, reply)
   redis.call('PEXPIRE', key, 60000)
 end
 
-local function write_log(call, outcome)
-  if outcome.lines ~= '' then
-    call('XADD', ns .. 'log:' .. outcome.func, 'MAXLEN', '~', log_length, '*',
-      'stream', outcome.stream, 'events', outcome.lines)
-  end
-end
-
-local function settle(outcome, bodies)
-  -- The first write of the script: a server without memory lets it pass, and then everything that follows from it.
-  if redis.call('HDEL', lease, outcome.field) == 0 then
-    -- What a handler printed is worth reading even if its result came too late; but nothing waits for it.
-    write_log(redis.pcall, outcome)
-    return 0
-  end
-  write_log(redis.call, outcome)
-  if split_field(outcome.field) == '-' then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
-  if outcome.to == 'answered' then
-    answer(outcome, bodies[1])
-    return 1
-  end
+local function move(outcome, bodies)
+  if outcome.to == 'answered' then return answer(outcome, bodies[1]) end
   local record = ns .. 'event:' .. outcome.id
   local details = outcome.details == '' and {} or cjson.decode(outcome.details)
   for name, value in pairs(details.fields or {}) do redis.call('HSET', record, name, value) end
-  count(outcome.func, 'running', -1)
   if outcome.to == 'waiting' then
     to_waiting(record, outcome, details, bodies[1])
   else
     to_its_end(record, outcome, details, bodies)
   end
+  count(outcome.func, 'running', -1)
+end
+
+local function write_log(outcome)
+  if outcome.lines ~= '' then
+    redis.call('XADD', ns .. 'log:' .. outcome.func, 'MAXLEN', '~', log_length, '*',
+      'stream', outcome.stream, 'events', outcome.lines)
+  end
+end
+
+local function settle(outcome, bodies)
+  write_log(outcome)
+  if redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
+  move(outcome, bodies)
+  redis.call('HDEL', lease, outcome.field)
+  if split_field(outcome.field) == '-' then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
   return 1
 end
 
+-- A server without memory refuses the first write of a script if it may need some, and lets all others pass. What
+-- follows here mostly gives memory back, so the first one needs none.
+redis.call('HDEL', lease, '')
 local answers, i = {}, 6
 while i <= #ARGV do
   local outcome = {
@@ -132,7 +134,10 @@ while i <= #ARGV do
   }
   local bodies, number = {}, tonumber(ARGV[i + 11])
   for n = 1, number do bodies[n] = ARGV[i + 11 + n] end
-  answers[#answers + 1] = settle(outcome, bodies)
+  -- An outcome that cannot be settled stays under its lease, and does not stop the others: nothing of a script that
+  -- fails is undone. Each function counts when it has done all that may fail.
+  local done, result = pcall(settle, outcome, bodies)
+  answers[#answers + 1] = done and result or (type(result) == 'table' and result.err or tostring(result))
   i = i + 12 + number
 end
 for func, places in pairs(freed) do redis.call('HINCRBY', ns .. 'concurrency', func, -places) end
