@@ -1,8 +1,7 @@
 """The Celery application: `celery -A worker worker` runs attempts.
 
-The pool is Celery's threads pool: a thread only waits for its handler's process, so one worker process runs
-`THRICE_CONCURRENCY` invocations at a time whatever they do. What a worker process needs is built when it starts and
-torn down when it stops; `tasks.py` finds it in `running()`.
+Broker and pool are ours (`worker/transport`, `worker/pool.py`). What a worker process needs besides is built when its
+event loop begins and torn down when it ends; the tasks find it in `running()`.
 """
 
 import logging
@@ -13,16 +12,19 @@ from celery import Celery, signals
 
 from config import settings as config_settings
 from config.celery import celery_settings
+from worker.clock import SystemClock
 from worker.keys import Keys
+from worker.pool import loop_ready
 from worker.process import WorkerProcess
 
 _settings = config_settings.load()
 _keys = Keys()
 
+#: The clock of this process.
+clock = SystemClock()
+
 app = Celery("thrice")
 app.conf.update(celery_settings(_settings, invocations=_keys.invocations, calls=_keys.calls))
-app.conf.worker_pool = "threads"
-app.conf.worker_concurrency = _settings.concurrency
 
 _running: WorkerProcess | None = None
 
@@ -48,10 +50,10 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@signals.worker_init.connect
-def _start(**_: Any) -> None:
+@loop_ready.connect
+def _start(loop: Any, **_: Any) -> None:
     global _running
-    _running = WorkerProcess.start(_settings, _keys)
+    _running = WorkerProcess.start(_settings, _keys, clock, loop, "TODO", lambda field: None)
 
 
 @signals.worker_shutdown.connect

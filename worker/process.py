@@ -1,27 +1,37 @@
 """What one worker process consists of, besides Celery: its environments, its settler, its executor.
 
-All of it belongs to the worker's event loop, which calls `start` when it is about to run.
+All of it belongs to the worker's event loop, and is built when the loop is about to run for the first time. What may
+block is done in threads beside it.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from redis import Redis
 
 from config import redis as config_redis
 from config.credentials import read_credentials
 from config.settings import Settings
-from worker.clock import SystemClock
+from worker.clock import Clock
 from worker.event_loop import Loop
 from worker.executor import Executor
+from worker.invocation import LogEvent
 from worker.keys import Keys
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
-from worker.settler import LOG_LENGTH, Scripts, Settler, log_lines
+from worker.settler import LOG_LENGTH, Settler, log_lines
+from worker.transport.commands import CommandConnection
+
+T = TypeVar("T")
 
 #: How often idle environments are looked through, in seconds.
 TIDY = 30.0
+
+#: Threads for deliveries.
+THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,80 @@ class WorkerProcess:
     """A running worker process."""
 
     redis: Redis
+    loop: Loop
     environments: EnvironmentPool
     settler: Settler
     executor: Executor
+    commands: CommandConnection
+    threads: ThreadPoolExecutor
+
+    @classmethod
+    def start(
+        cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop, worker: str, forget: Callable[[str], None]
+    ) -> "WorkerProcess":
+        """Connect, and build everything.
+
+        Args:
+            settings: of the system.
+            keys: of its namespace.
+            clock: of this process.
+            loop: what drives it.
+            worker: whose lease it works under.
+            forget: is told the lease field of each message that has been settled.
+        """
+        redis = config_redis.connect(settings)
+        credentials = read_credentials(settings)
+        environments = EnvironmentPool(
+            root=settings.folder,
+            code=CodeStore(redis, keys, settings.folder),
+            clock=clock,
+            sink=_log_sink(redis, keys),
+            access=AwsAccess(
+                endpoint_url=settings.endpoint_url or settings.gateway_url,
+                access_key_id=credentials.access_key,
+                secret_access_key=credentials.secret_key,
+            ),
+            loop=loop,
+        )
+        commands = CommandConnection(redis.connection_pool, loop)
+        settler = Settler(commands, keys, worker, loop, retention=settings.event_retention)
+        executor = Executor(environments, settler.add, forget, settings.retry_countdowns, clock)
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delivery")
+        process = cls(redis, loop, environments, settler, executor, commands, threads)
+        process._tidy()
+        return process
+
+    def in_thread(self, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+        """Do `work` in a thread; `done` is handed its result, or what it raised, in the loop."""
+
+        def do() -> None:
+            result: T | Exception
+            try:
+                result = work()
+            except Exception as error:  # noqa: BLE001 - it goes on to whoever asked
+                result = error
+            self.loop.call_soon_threadsafe(lambda: done(result))
+
+        self.threads.submit(do)
+
+    def stop(self) -> None:
+        """End the environments. What still runs is lost here, and made again by whoever gets it next."""
+        self.environments.close()
+        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.commands.close()
+        self.redis.close()
+
+    def _tidy(self) -> None:
+        self.environments.sweep()
+        self.loop.call_later(TIDY, self._tidy)
+
+
+def _log_sink(redis: Redis, keys: Keys) -> Callable[[str, str, list[LogEvent]], None]:
+    """Appends to the log of a function, and waits for it."""
+
+    def write(function: str, log_stream: str, events: list[LogEvent]) -> None:
+        if events:
+            entry = {"stream": log_stream, "events": log_lines(events)}
+            redis.xadd(keys.log(function), entry, maxlen=LOG_LENGTH, approximate=True)
+
+    return write

@@ -24,7 +24,6 @@ from worker.keys import Keys
 from worker.message_document import message_document
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
-from worker.transport.calls import Call
 from worker.transport.script import Script
 
 #: So many outcomes go into one call of the script at most, and so many bytes, about.
@@ -55,8 +54,8 @@ Settled = Callable[[bool | None], None]
 class Scripts(Protocol):
     """Calls Lua scripts without waiting: a `worker.transport.commands.CommandConnection`."""
 
-    def call(self, call: Call, done: Callable[[Any], object]) -> object:
-        """Make `call`; `done` is handed its reply, or the exception, from the event loop."""
+    def call(self, script: Script, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], object], /) -> object:
+        """Call `script`; `done` is handed its reply, or the exception, from the event loop."""
         ...
 
 
@@ -127,7 +126,7 @@ class Settler:
         self._call(args)
 
     def _call(self, args: list[Any]) -> None:
-        self._scripts.call(Call(self._script, self._keys, args), lambda reply: self._receive(reply, args))
+        self._scripts.call(self._script, self._keys, args, lambda reply: self._receive(reply, args))
 
     def _receive(self, reply: Any, args: list[Any]) -> None:
         if not isinstance(reply, Exception):

@@ -1,6 +1,6 @@
 """A worker whose environments are scripted: everything but the user's handler and Celery is real."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,8 +25,9 @@ from worker.retry import Decision
 from worker.scripts import LIBRARY
 from worker.settlement import settlement_of
 from worker.settler import Settler
-from worker.transport.calls import Call, Calls, Delivery, read_claim
+from worker.transport.calls import Calls, Delivery, read_claim
 from worker.transport.keys import Namespace
+from worker.transport.script import Script
 
 def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
     """A function with everything that AWS would fill in."""
@@ -117,14 +118,14 @@ class Scripts:
         self._redis = redis
         self.failures: list[tuple[str, RedisError]] = []
 
-    def call(self, call: Call, done: Callable[[Any], object]) -> None:
+    def call(self, script: Script, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], object]) -> None:
         """See `worker.settler.Scripts`."""
         when, failure = self.failures.pop(0) if self.failures else ("", None)
         if when == "before":
             done(failure)
             return
         try:
-            reply = call.run(self._redis)
+            reply = script.run(self._redis, keys, args)
         except RedisError as error:
             reply = error
         done(failure or reply)
