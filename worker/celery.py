@@ -53,7 +53,7 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 @loop_ready.connect
 def _start(loop: Any, **_: Any) -> None:
     global _running
-    _running = WorkerProcess.start(_settings, _keys, clock, loop, "TODO", lambda field: None)
+    _running = WorkerProcess.start(_settings, _keys, clock, loop)
 
 
 @signals.worker_shutdown.connect

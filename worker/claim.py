@@ -1,6 +1,6 @@
 """One attempt as a worker was given it: what the message and the claim say, with types. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,7 +22,9 @@ class Claimed:
     last_error: FunctionError | None  # of the attempt before
     now_ms: float  # the scripts' time of the claim
     received_at: float  # the same moment on the worker's monotonic clock, in seconds
-    field: str  # of the lease: proves that the event is ours
+    lease: str  # key of the hash in which the worker's leases are
+    field: str  # of that hash: proves that the event is ours
+    forget: Callable[[], object]  # tells the transport that the message has been settled
     throttled_at: int | None  # the reserved concurrency, all of which is in use; None: there is a place
     details: Mapping[str, Any]  # the headers of a delivery: attributes, cause, cause_function, counter
 
@@ -37,7 +39,9 @@ def claimed_of(
     payload: bytes,
     *,
     context: bytes,
+    lease: str,
     field: str,
+    forget: Callable[[], object],
     redeliveries: int,
     is_refused: bool,
     received_at: float,
@@ -48,7 +52,9 @@ def claimed_of(
         headers: of the message.
         payload: its body.
         context: what `journal.lua` gave with the lane: the scripts' time, a line feed, the function's configuration.
-        field: of the lease.
+        lease: see `Claimed`.
+        field: see `Claimed`.
+        forget: see `Claimed`.
         redeliveries: how often its worker died under it since it went on the queue.
         is_refused: all of the function's reserved concurrency is in use.
         received_at: see `Claimed`.
@@ -74,7 +80,9 @@ def claimed_of(
         last_error=event_message.error_of(headers.get("last_error")),
         now_ms=float(now),
         received_at=received_at,
+        lease=lease,
         field=field,
+        forget=forget,
         throttled_at=(function.reserved_concurrency if function else None) if is_refused else None,
         details=headers,
     )

@@ -54,7 +54,6 @@ class Executor:
         self,
         environments: Environments,
         settle: Settle,
-        forget: Callable[[str], None],
         countdowns: tuple[float, ...],
         clock: Clock,
     ) -> None:
@@ -63,13 +62,11 @@ class Executor:
         Args:
             environments: where handlers run.
             settle: takes what an attempt came to.
-            forget: is told the lease field of what has been settled.
             countdowns: the seconds before attempts 1, 2, 3.
             clock: the worker's.
         """
         self._environments = environments
         self._settle = settle
-        self._forget = forget
         self._countdowns = countdowns
         self._clock = clock
 
@@ -143,14 +140,14 @@ class Executor:
         settlement = settlement_of(claimed, attempt, decision, self._now(claimed))
 
         def settled(is_ours: bool | None) -> None:
-            self._forget(claimed.field)
+            claimed.forget()
             _tell(settlement, decision, is_ours)
 
         self._settle(settlement, settled, at_once=False)
 
     def _answer(self, claimed: Claimed, attempt: Attempt | None, reply: Reply) -> None:
         settlement = answer_of(claimed, attempt, reply)
-        self._settle(settlement, lambda _: self._forget(claimed.field), at_once=True)
+        self._settle(settlement, lambda _: claimed.forget(), at_once=True)
 
     def _now(self, claimed: Claimed) -> datetime:
         """The scripts' time: the claim's, and what has passed since on the worker's own clock."""

@@ -42,8 +42,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._tasks: set[Future[Any]] = set()
         self._is_pumping = False
         self._is_closed = False
-        #: Told whenever a slot has become free.
-        self.on_room: Callable[[], None] = lambda: None
+        self._window: Any = None
 
     # --- Celery's side ----------------------------------------------------------------------------------------------
 
@@ -129,6 +128,14 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
     # --- events -----------------------------------------------------------------------------------------------------
 
+    def use(self, window: Any) -> None:
+        """Tell the transport's window how much there is room for."""
+        if window is not self._window:
+            self._window = window
+            window.is_hungry = lambda: self._slots.is_hungry
+            window.allowances = self._slots.allowances
+            window.allowance = lambda: self._slots.allowance
+
     def submit(self, request: EventRequest) -> None:
         """Run an event as soon as there is a slot."""
         self._slots.put(request, request.function, is_urgent=request.is_urgent)
@@ -168,9 +175,10 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def _finish(self, request: EventRequest) -> None:
         request.run = None
         state.task_ready(request)
-        self._slots.give_back(request.function)
+        self._slots.give_back(request.function, self._clock.monotonic() - (request.time_start or 0.0))
         self._pump()
-        self.on_room()
+        if self._slots.is_hungry:
+            self._window.room()
 
     def _resize(self, total: int) -> None:
         self.limit = total

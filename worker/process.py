@@ -47,19 +47,8 @@ class WorkerProcess:
     threads: ThreadPoolExecutor
 
     @classmethod
-    def start(
-        cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop, worker: str, forget: Callable[[str], None]
-    ) -> "WorkerProcess":
-        """Connect, and build everything.
-
-        Args:
-            settings: of the system.
-            keys: of its namespace.
-            clock: of this process.
-            loop: what drives it.
-            worker: whose lease it works under.
-            forget: is told the lease field of each message that has been settled.
-        """
+    def start(cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop) -> "WorkerProcess":
+        """Connect, and build everything."""
         redis = config_redis.connect(settings)
         credentials = read_credentials(settings)
         environments = EnvironmentPool(
@@ -75,8 +64,8 @@ class WorkerProcess:
             loop=loop,
         )
         commands = CommandConnection(redis.connection_pool, loop)
-        settler = Settler(commands, keys, worker, loop, retention=settings.event_retention)
-        executor = Executor(environments, settler.add, forget, settings.retry_countdowns, clock)
+        settler = Settler(commands, keys, loop, retention=settings.event_retention)
+        executor = Executor(environments, settler.add, settings.retry_countdowns, clock)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delivery")
         process = cls(redis, loop, environments, settler, executor, commands, threads)
         process._tidy()

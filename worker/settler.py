@@ -66,18 +66,16 @@ class Settler:
         self,
         scripts: Scripts,
         keys: Keys,
-        worker: str,
         loop: Loop,
         *,
         retention: int = 3_600,
         is_outage: Callable[[Exception], bool],
     ) -> None:
-        """Settle what `worker` holds.
+        """Settle what this worker holds.
 
         Args:
             scripts: the connection.
             keys: of the namespace.
-            worker: whose lease it is.
             loop: all calls come from it.
             retention: how long the record of an event that succeeded or was dropped is kept, in seconds.
             is_outage: whether an error of Redis passes by itself.
@@ -86,7 +84,7 @@ class Settler:
         self._loop = loop
         self._is_outage = is_outage
         self._script = Script.of(LIBRARY, "settle")
-        self._keys = [keys.lease(worker), keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
+        self._keys = [keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
         self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, LOG_LENGTH, event_message.TAIL]
         self._waiting: deque[tuple[Settlement, Settled]] = deque()
         self._under_way: list[tuple[Settlement, Settled]] = []
@@ -126,7 +124,8 @@ class Settler:
         self._call(args)
 
     def _call(self, args: list[Any]) -> None:
-        self._scripts.call(self._script, self._keys, args, lambda reply: self._receive(reply, args))
+        keys = [self._under_way[0][0].claimed.lease, *self._keys]
+        self._scripts.call(self._script, keys, args, lambda reply: self._receive(reply, args))
 
     def _receive(self, reply: Any, args: list[Any]) -> None:
         if not isinstance(reply, Exception):

@@ -3,16 +3,28 @@
 A worker has a number of slots. Synchronous invocations go first, because somebody waits. Otherwise the functions take
 turns, and no function may have all the slots: however slow one is and however much of it is waiting, another finds a
 slot.
+
+It also says how much may be taken from the queue ahead of need: of a function as much as will begin within a moment, by
+the time that its invocations take. What waits here for longer would only be kept from other workers.
 """
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 #: One in so many slots is kept from any single function (but never the only one).
 SHARE_FOR_OTHERS = 8
+
+#: What is taken ahead should begin within so many seconds.
+AHEAD = 0.02
+
+#: At least so many invocations of a function are taken ahead, and at most so many for each slot.
+FEWEST_AHEAD = 2
+MOST_AHEAD = 2
+
+#: The weight of the latest invocation in the average time of its function's.
+WEIGHT = 0.1
 
 
 class Slots(Generic[T]):
@@ -21,8 +33,10 @@ class Slots(Generic[T]):
     def __init__(self, total: int) -> None:
         """Have `total` slots."""
         self.resize(total)
+        self._seconds: dict[str, float] = {}  # average time of an invocation, by function
         self._running: dict[str, int] = {}
         self._count = 0
+        self._held: dict[str, int] = {}  # running and waiting
         self._waiting: dict[str, deque[T]] = {}  # in the order of the functions' turns
         self._urgent: dict[str, deque[T]] = {}
         self._waiting_count = 0
@@ -40,6 +54,7 @@ class Slots(Generic[T]):
             queues[function] = queue = deque()
         queue.append(item)
         self._waiting_count += 1
+        self._held[function] = self._held.get(function, 0) + 1
 
     def take(self) -> T | None:
         """The next one to run, which has a slot from now on; None if nothing waits that may run."""
@@ -62,8 +77,11 @@ class Slots(Generic[T]):
         self._waiting_count -= 1
         return item
 
-    def give_back(self, function: str) -> None:
-        """One of this function does not run any more."""
+    def give_back(self, function: str, seconds: float) -> None:
+        """One of this function does not run any more. It took so many seconds."""
+        average = self._seconds.get(function)
+        self._seconds[function] = seconds if average is None else average + WEIGHT * (seconds - average)
+        self._let_go(function)
         left = self._running[function] - 1
         if left:
             self._running[function] = left
@@ -80,6 +98,7 @@ class Slots(Generic[T]):
                 if not queue:
                     del queues[function]
                 self._waiting_count -= 1
+                self._let_go(function)
                 return True
         return False
 
@@ -89,6 +108,7 @@ class Slots(Generic[T]):
         self._urgent.clear()
         self._waiting.clear()
         self._waiting_count = 0
+        self._held = dict(self._running)
         return waiting
 
     @property
@@ -101,6 +121,29 @@ class Slots(Generic[T]):
         """How many wait for a slot."""
         return self._waiting_count
 
-    def full(self) -> Iterator[str]:
-        """The functions that may have no more slots."""
-        return (function for function, count in self._running.items() if count >= self.limit)
+    @property
+    def is_hungry(self) -> bool:
+        """Whether there is a slot and nothing that could have it."""
+        return self._count < self.total and not self._waiting_count
+
+    @property
+    def allowance(self) -> int:
+        """How many invocations may be taken of a function of which none is held."""
+        return self.limit + FEWEST_AHEAD
+
+    def allowances(self) -> dict[str, int]:
+        """How many more may be taken of each function of which some are held."""
+        return {name: max(0, self.limit + self._ahead(name) - held) for name, held in self._held.items()}
+
+    def _ahead(self, function: str) -> int:
+        seconds = self._seconds.get(function)
+        if seconds is None:
+            return FEWEST_AHEAD
+        return min(self.total * MOST_AHEAD, max(FEWEST_AHEAD, int(self.limit * AHEAD / max(seconds, 1e-6))))
+
+    def _let_go(self, function: str) -> None:
+        left = self._held[function] - 1
+        if left:
+            self._held[function] = left
+        else:
+            del self._held[function]

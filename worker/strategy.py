@@ -5,6 +5,7 @@ chains, and so costs a fraction of the stock one; the rest of Celery sees the re
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from celery import Task
@@ -36,17 +37,20 @@ class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
 
 def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Callable[..., None]:
     """How the consumer handles each message of `task`."""
-    submit, monotonic, hostname = consumer.pool.submit, task.clock.monotonic, consumer.hostname
+    pool, monotonic, hostname = consumer.pool, task.clock.monotonic, consumer.hostname
     dispatcher = consumer.event_dispatcher
     revoked = state.revoked
 
     def on_message(message: Any, *_: Any, **__: Any) -> None:
-        body = message.body
+        channel = message.channel
+        pool.use(channel.qos)
         claimed = claimed_of(
             message.headers,
-            body if isinstance(body, bytes) else body.encode(),
-            context=message.context or b"0\n",
+            message.body,
+            context=message.context,
+            lease=channel.lease.key,
             field=message.delivery_tag,
+            forget=partial(_forget, message),
             redeliveries=message.redeliveries,
             is_refused=message.is_refused,
             received_at=monotonic(),
@@ -59,6 +63,11 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
             state.task_ready(request)
             task.revoke(claimed)
         else:
-            submit(request)
+            pool.submit(request)
 
     return on_message
+
+
+def _forget(message: Any) -> None:
+    """The message has been settled by a script of ours. Until then it is kept, by whoever keeps this function."""
+    message.channel.qos.forget(message.delivery_tag)

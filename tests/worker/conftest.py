@@ -141,13 +141,11 @@ class Worker:
         self.scripts = Scripts(redis)
         self.timers = Timers()
         self.settler = Settler(
-            self.scripts, keys, name, self.timers, is_outage=lambda error: isinstance(error, RedisConnectionError)
+            self.scripts, keys, self.timers, is_outage=lambda error: isinstance(error, RedisConnectionError)
         )
         self.forgotten: list[str] = []
         self._seq = 1
-        self.executor = Executor(
-            environments, self.settler.add, self.forgotten.append, (0.0, 60.0, 120.0), clock
-        )
+        self.executor = Executor(environments, self.settler.add, (0.0, 60.0, 120.0), clock)
 
     def claim(self, queue: str = "", count: int = 100) -> list[Claimed]:
         """Take what is ready on a queue, `invocations` if no other is named, as the transport does."""
@@ -163,7 +161,9 @@ class Worker:
             message["headers"],
             message["body"].encode(),
             context=delivery.context,
+            lease=self._keys.lease(self.name),
             field=delivery.tag,
+            forget=lambda: self.forgotten.append(delivery.tag),
             redeliveries=message.get("x-dc", 0),
             is_refused=delivery.is_refused,
             received_at=self._clock.monotonic(),

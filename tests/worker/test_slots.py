@@ -34,7 +34,6 @@ def test_no_function_has_all_the_slots():
     fill(slots, "b1")
 
     assert len(taken) == slots.limit == 7
-    assert list(slots.full()) == ["a"]
     assert take_all(slots) == ["b1"]
 
 
@@ -61,7 +60,7 @@ def test_slot_that_is_given_back_is_used_again():
     fill(slots, "a1", "a2")
     taken = [take_all(slots)]
 
-    slots.give_back("a")
+    slots.give_back("a", 1.0)
     taken.append(take_all(slots))
 
     assert taken == [["a1"], ["a2"]]
@@ -88,8 +87,8 @@ def test_fewer_slots_let_what_runs_go_on():
     fill(slots, "d1")
 
     assert take_all(slots) == []
-    slots.give_back("a")
-    slots.give_back("b")
+    slots.give_back("a", 1.0)
+    slots.give_back("b", 1.0)
     assert take_all(slots) == ["d1"]
 
 
@@ -101,3 +100,51 @@ def test_clearing_leaves_what_runs():
 
     assert sorted(slots.clear()) == ["a2", "b1"]
     assert (slots.running, slots.waiting) == (1, 0)
+
+
+def test_slow_functions_are_not_taken_ahead():
+    """Of a function that takes seconds little more is taken than runs; others can have the rest of the window."""
+    slots: Slots[str] = Slots(16)
+    fill(slots, *(f"a{number}" for number in range(16)))
+    take_all(slots)
+    slots.give_back("a", 10.0)
+
+    assert (slots.limit, slots.allowance) == (14, 16)
+    assert slots.allowances() == {"a": 1}
+
+
+def test_fast_functions_are_taken_ahead():
+    """Of a function that takes a fraction of a millisecond as many are taken as keep the slots busy for a moment."""
+    slots: Slots[str] = Slots(16)
+    fill(slots, "a1", "a2")
+    take_all(slots)
+    slots.give_back("a", 0.0001)
+
+    assert slots.allowances() == {"a": 14 + 32 - 1}
+
+
+def test_times_of_a_function_are_averaged():
+    """One slow invocation among fast ones does not make a function slow."""
+    slots: Slots[str] = Slots(16)
+    for seconds in (0.001, 0.001, 0.002):
+        fill(slots, "a1")
+        take_all(slots)
+        slots.give_back("a", seconds)
+    fill(slots, "a1")
+
+    assert slots.allowances() == {"a": 14 + 32 - 1}
+
+
+def test_slots_are_hungry_when_nothing_waits():
+    """A free slot without work is a reason to claim; a free slot for which something waits is not."""
+    slots: Slots[str] = Slots(1)
+    states = [slots.is_hungry]
+    fill(slots, "a1")
+    states.append(slots.is_hungry)
+    take_all(slots)
+    states.append(slots.is_hungry)
+    slots.give_back("a", 1.0)
+    states.append(slots.is_hungry)
+
+    assert states == [True, False, False, True]
+    assert slots.allowances() == {}
