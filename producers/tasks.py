@@ -5,7 +5,6 @@ does not take it, up to six hours. A target that does not exist is not tried aga
 """
 
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from worker import event_message, telemetry
 from worker.celery import app, running
 from worker.claim import Claimed
 from worker.clock import from_ms
+from worker.executor import Ended
 from worker.retry import Condition, Decision, Die, Retry, Succeed, backoff
 from worker.strategy import EventTask
 
@@ -40,7 +40,7 @@ class Deliver(EventTask):
 
     name = event_message.DELIVER
 
-    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> None:
+    def begin(self, claimed: Claimed, ended: Ended) -> None:
         """Make the attempt."""
         running().in_thread(lambda: _attempt(claimed), lambda result: self._conclude(claimed, result, ended))
 
@@ -48,12 +48,12 @@ class Deliver(EventTask):
         """Give the delivery up."""
         running().executor.conclude(claimed, Die(Condition.REVOKED))
 
-    def _conclude(self, claimed: Claimed, result: Decision | Exception, ended: Callable[[], None]) -> None:
+    def _conclude(self, claimed: Claimed, result: Decision | Exception, ended: Ended) -> None:
         if isinstance(result, Exception):  # a fault of ours: it may work the next time, and the log has the traceback
             logging.getLogger(__name__).error("A delivery failed unexpectedly", exc_info=result)
             result = _again(claimed, str(result))
         running().executor.conclude(claimed, result)
-        ended()
+        ended(None)
 
 
 app.register_task(Deliver())

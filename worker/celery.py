@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker import state
 
 from config import settings as config_settings
 from config.celery import celery_settings
@@ -53,7 +54,7 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 @loop_ready.connect
 def _start(loop: Any, **_: Any) -> None:
     global _running
-    _running = WorkerProcess.start(_settings, _keys, clock, loop)
+    _running = WorkerProcess.start(_settings, _keys, clock, loop, state.revoked.__contains__)
 
 
 @signals.worker_shutdown.connect

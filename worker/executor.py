@@ -12,7 +12,7 @@ from worker import telemetry
 from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost, Throttled
+from worker.invocation import Attempt, Invocation, Lost, Outcome, Throttled
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, decide, decide_before
 from worker.settlement import Settlement, answer_of, settlement_of
@@ -47,6 +47,10 @@ class Settle(Protocol):
         ...
 
 
+#: Is called when an attempt runs no more, with its outcome; None where nothing was run.
+Ended = Callable[[Outcome | None], None]
+
+
 class Executor:
     """Runs attempts."""
 
@@ -56,6 +60,7 @@ class Executor:
         settle: Settle,
         countdowns: tuple[float, ...],
         clock: Clock,
+        is_revoked: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Run attempts in `environments`.
 
@@ -64,32 +69,37 @@ class Executor:
             settle: takes what an attempt came to.
             countdowns: the seconds before attempts 1, 2, 3.
             clock: the worker's.
+            is_revoked: whether an operator has given up the event with a request id.
         """
         self._environments = environments
         self._settle = settle
         self._countdowns = countdowns
         self._clock = clock
+        self._is_revoked = is_revoked
 
-    def attempt(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+    def attempt(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make an attempt at an event. `ended` is called when it runs no more; None: it has already been."""
         given_up = decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
         if given_up is not None or claimed.function is None:
             self._conclude(claimed, None, given_up or Die(Condition.FUNCTION_DELETED))
-        elif claimed.throttled_at is not None:
+            ended(None)
+            return None
+        if claimed.throttled_at is not None:
             throttled = Attempt(Throttled(claimed.throttled_at), started_at=self._clock.now(), duration_ms=0.0)
             self._decide(claimed, claimed.function, throttled)
-        else:
-            return self._run_event(claimed, claimed.function, ended)
-        ended()
-        return None
+            ended(throttled.outcome)
+            return None
+        return self._run_event(claimed, claimed.function, ended)
 
-    def call(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+    def call(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make the one attempt at a synchronous invocation, and answer its caller. `ended` as for `attempt`."""
-        refused = self._refusal(claimed)
-        if refused is None and claimed.function is not None:
-            return self._run_call(claimed, claimed.function, ended)
-        self._answer(claimed, None, refused or Reply(Lost("the function was deleted meanwhile")))
-        ended()
+        function = claimed.function
+        refused = self._refusal(claimed) if function else Reply(Lost("the function was deleted meanwhile"))
+        if refused is None and function is not None:
+            return self._run_call(claimed, function, ended)
+        if refused is not None:
+            self._answer(claimed, None, refused)
+        ended(None)
         return None
 
     def conclude(self, claimed: Claimed, decision: Decision) -> None:
@@ -100,24 +110,22 @@ class Executor:
         """Answer the caller of a synchronous invocation that nothing ran."""
         self._answer(claimed, None, Reply(Lost(reason)))
 
-    def _run_event(self, claimed: Claimed, function: FunctionConfiguration, ended: Callable[[], None]) -> Run:
+    def _run_event(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
         def done(attempt: Attempt) -> None:
             self._decide(claimed, function, attempt)
-            ended()
+            ended(attempt.outcome)
 
         return self._environments.run(function, claimed.invocation, done)
 
-    def _run_call(self, claimed: Claimed, function: FunctionConfiguration, ended: Callable[[], None]) -> Run:
+    def _run_call(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
         def done(attempt: Attempt) -> None:
             self._answer(claimed, attempt, Reply.of(attempt))
-            ended()
+            ended(attempt.outcome)
 
         return self._environments.run(function, claimed.invocation, done)
 
     def _refusal(self, claimed: Claimed) -> Reply | None:
         """What a synchronous caller is told at once, if his invocation is not to run."""
-        if claimed.function is None:
-            return Reply(Lost("the function was deleted meanwhile"))
         if claimed.history.workers_lost:
             return Reply(Lost("the worker died while the function ran; nothing is known of what it did"))
         if self._waited_ms(claimed) > claimed.details["patience_ms"]:
@@ -131,9 +139,9 @@ class Executor:
 
     def _decide(self, claimed: Claimed, function: FunctionConfiguration, attempt: Attempt) -> None:
         invocation, history = claimed.invocation, claimed.history
-        decision = decide(
-            invocation, attempt.outcome, function, history, self._countdowns, self._now(claimed)
-        )  # fmt: skip
+        decision = decide(invocation, attempt.outcome, function, history, self._countdowns, self._now(claimed))
+        if isinstance(decision, Retry) and self._is_revoked(invocation.request_id):
+            decision = Die(Condition.REVOKED)
         self._conclude(claimed, attempt, decision)
 
     def _conclude(self, claimed: Claimed, attempt: Attempt | None, decision: Decision) -> None:

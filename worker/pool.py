@@ -16,6 +16,7 @@ from celery.worker import state
 
 from worker.clock import SystemClock
 from worker.event_loop import HubLoop
+from worker.invocation import Outcome
 from worker.request import EventRequest
 from worker.slots import Slots
 
@@ -161,21 +162,24 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def _begin(self, request: EventRequest) -> None:
         state.task_accepted(request)
         request.time_start = self._clock.monotonic()
-        ended = False
+        request.tell("task-started", pid=os.getpid())
+        has_ended = False
 
-        def on_ended() -> None:
-            nonlocal ended
-            ended = True
-            self._finish(request)
+        def ended(outcome: Outcome | None) -> None:
+            nonlocal has_ended
+            has_ended = True
+            self._finish(request, outcome)
 
-        request.run = request.begin(request.claimed, on_ended)
-        if ended:
-            request.run = None
+        run = request.begin(request.claimed, ended)
+        if not has_ended:
+            request.run = run
 
-    def _finish(self, request: EventRequest) -> None:
+    def _finish(self, request: EventRequest, outcome: Outcome | None) -> None:
+        seconds = self._clock.monotonic() - (request.time_start or 0.0)
         request.run = None
+        request.tell_how_it_ended(outcome, seconds)
         state.task_ready(request)
-        self._slots.give_back(request.function, self._clock.monotonic() - (request.time_start or 0.0))
+        self._slots.give_back(request.function, seconds)
         self._pump()
         if self._slots.is_hungry:
             self._window.room()

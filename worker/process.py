@@ -47,8 +47,10 @@ class WorkerProcess:
     threads: ThreadPoolExecutor
 
     @classmethod
-    def start(cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop) -> "WorkerProcess":
-        """Connect, and build everything."""
+    def start(
+        cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop, is_revoked: Callable[[str], bool]
+    ) -> "WorkerProcess":
+        """Connect, and build everything. `is_revoked` is for the executor."""
         redis = config_redis.connect(settings)
         credentials = read_credentials(settings)
         environments = EnvironmentPool(
@@ -65,7 +67,7 @@ class WorkerProcess:
         )
         commands = CommandConnection(redis.connection_pool, loop)
         settler = Settler(commands, keys, loop, retention=settings.event_retention)
-        executor = Executor(environments, settler.add, settings.retry_countdowns, clock)
+        executor = Executor(environments, settler.add, settings.retry_countdowns, clock, is_revoked)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delivery")
         process = cls(redis, loop, environments, settler, executor, commands, threads)
         process._tidy()

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from worker.claim import Claimed
-from worker.executor import Run
+from worker.executor import Ended, Run
+from worker.invocation import FunctionError, Lost, Outcome, Succeeded, Throttled
 
 #: Begins an attempt: is handed the claim, and what to call when it runs no more.
-Begin = Callable[[Claimed, Callable[[], None]], Run | None]
+Begin = Callable[[Claimed, Ended], Run | None]
 
 
 class Pool(Protocol):
@@ -26,13 +27,28 @@ class EventRequest:
 
     __slots__ = (
         "__weakref__", "acknowledged", "begin", "claimed", "function", "hostname", "id", "is_urgent", "name", "revoke",
-        "run", "time_start",
+        "run", "send", "time_start",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, claimed: Claimed, hostname: str, begin: Begin, revoke: Callable[[Claimed], None]
+        self,
+        name: str,
+        claimed: Claimed,
+        hostname: str,
+        begin: Begin,
+        revoke: Callable[[Claimed], None],
+        send: Callable[..., object] | None,
     ) -> None:
-        """Hold `claimed`, a message of the task `name`. `begin` runs it; `revoke` gives it up unrun."""
+        """Hold a message.
+
+        Args:
+            name: of the Celery task.
+            claimed: what the message says.
+            hostname: of the Celery worker.
+            begin: runs it.
+            revoke: gives it up unrun.
+            send: sends Celery's events, if somebody wants them.
+        """
         self.id = claimed.invocation.request_id
         self.name = name
         self.claimed = claimed
@@ -41,6 +57,7 @@ class EventRequest:
         self.hostname = hostname
         self.begin = begin
         self.revoke = revoke
+        self.send = send
         self.run: Run | None = None
         self.time_start: float | None = None
         self.acknowledged = False  # the message goes when its outcome is settled
@@ -65,6 +82,23 @@ class EventRequest:
             "delivery_info": {"exchange": "", "routing_key": "", "redelivered": self.claimed.history.workers_lost > 0},
             "worker_pid": self.worker_pid,
         }
+
+    def tell(self, event: str, **fields: Any) -> None:
+        """Send an event of Celery's, for `celery events` and Flower."""
+        if self.send is not None:
+            self.send(event, uuid=self.id, **fields)
+
+    def tell_how_it_ended(self, outcome: Outcome | None, seconds: float) -> None:
+        """Send the event that says what became of the attempt. None: nothing was run."""
+        match outcome:
+            case Succeeded():
+                self.tell("task-succeeded", result=None, runtime=seconds)
+            case FunctionError(error_type=kind, error_message=message):
+                self.tell("task-failed", exception=f"{kind}: {message}", traceback="")
+            case Throttled() | Lost():
+                self.tell("task-retried", exception=repr(outcome), traceback="")
+            case None:
+                self.tell("task-rejected", requeue=False)
 
     def terminate(self, pool: Pool, signal: int | str | None = None) -> None:  # noqa: ARG002 - a handler's process group is always killed
         """End it, as `revoke(terminate=True)` asks: running or waiting."""

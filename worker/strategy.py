@@ -13,7 +13,7 @@ from celery.worker import state
 
 from worker.claim import Claimed, claimed_of
 from worker.clock import Clock
-from worker.executor import Run
+from worker.executor import Ended, Run
 from worker.request import EventRequest
 
 
@@ -26,7 +26,7 @@ class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
 
     clock: Clock
 
-    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+    def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
         raise NotImplementedError
 
@@ -55,10 +55,10 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
             is_refused=message.is_refused,
             received_at=monotonic(),
         )
-        request = EventRequest(task.name, claimed, hostname, task.begin, task.revoke)
+        send = dispatcher.send if dispatcher and dispatcher.enabled else None
+        request = EventRequest(task.name, claimed, hostname, task.begin, task.revoke, send)
         state.task_reserved(request)
-        if dispatcher and dispatcher.enabled:
-            dispatcher.send("task-received", uuid=request.id, name=request.name, args=repr((request.function,)))
+        request.tell("task-received", name=task.name, args=repr((request.function,)), root_id=claimed.invocation.root)
         if request.id in revoked:
             state.task_ready(request)
             task.revoke(claimed)

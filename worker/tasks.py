@@ -1,11 +1,9 @@
 """The Celery tasks of the worker: an attempt at an event, and a synchronous invocation."""
 
-from collections.abc import Callable
-
 from worker import event_message
 from worker.celery import app, running
 from worker.claim import Claimed
-from worker.executor import Run
+from worker.executor import Ended, Run
 from worker.retry import Condition, Die
 from worker.strategy import EventTask
 
@@ -15,7 +13,7 @@ class Attempt(EventTask):
 
     name = event_message.ATTEMPT
 
-    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+    def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make the attempt."""
         return running().executor.attempt(claimed, ended)
 
@@ -29,7 +27,7 @@ class Call(EventTask):
 
     name = event_message.CALL
 
-    def begin(self, claimed: Claimed, ended: Callable[[], None]) -> Run | None:
+    def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make the one attempt."""
         return running().executor.call(claimed, ended)
 

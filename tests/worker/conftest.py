@@ -176,12 +176,12 @@ class Worker:
 
     def attempt(self, claimed: Claimed) -> None:
         """Make an attempt and settle it."""
-        self.executor.attempt(claimed, lambda: None)
+        self.executor.attempt(claimed, lambda _: None)
         self.timers.fire()
 
     def call(self, claimed: Claimed) -> None:
         """Run a synchronous invocation and answer it."""
-        self.executor.call(claimed, lambda: None)
+        self.executor.call(claimed, lambda _: None)
         self.timers.fire()
 
     def settle(self, claimed: Claimed, decision: Decision) -> bool | None:

@@ -4,6 +4,7 @@ import orjson
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, failure, function
+from worker.executor import Executor
 from worker.function import EventInvokeConfig
 from worker.invocation import Lost, Succeeded
 from worker.queue import EventQueue
@@ -388,7 +389,7 @@ def test_outcomes_are_settled_together(system: System):
     held = system.worker.claim()
 
     for claimed in held:
-        system.worker.executor.attempt(claimed, lambda: None)
+        system.worker.executor.attempt(claimed, lambda _: None)
     before = system.ledger().total.running
     system.worker.timers.fire()
 
@@ -434,3 +435,20 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
         keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.log("f"), keys.clock,
         keys.wake(keys.invocations),
     }  # fmt: skip
+
+
+def test_revoked_event_is_not_tried_again(system: System, queue_messages):
+    """An operator gave it up while it ran: it is a dead letter with a reason of its own, and no attempt follows."""
+    system.define(function(dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure()]
+    request_id = system.enqueue()
+    worker = system.worker
+    worker.executor = Executor(
+        system.environments, worker.settler.add, (0.0, 60.0, 120.0), system.clock, lambda name: name == request_id
+    )
+
+    moments = system.drain()
+
+    assert moments == [0]
+    assert (system.record(request_id)["state"], system.record(request_id)["condition"]) == ("dead_lettered", "Revoked")
+    assert len(queue_messages("dlq")) == 1

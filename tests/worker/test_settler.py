@@ -15,7 +15,7 @@ def begin(system: System, count: int) -> list[str]:
     """Make the attempts at `count` new events, whose outcomes are to be settled when the timers fire."""
     ids = [system.enqueue() for _ in range(count)]
     for claimed in system.worker.claim(count=count):
-        system.worker.executor.attempt(claimed, lambda: None)
+        system.worker.executor.attempt(claimed, lambda _: None)
     return ids
 
 
