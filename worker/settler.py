@@ -21,6 +21,7 @@ from worker.event_loop import Loop, Timer
 from worker.identity import new_request_id
 from worker.invocation import Invocation, LogEvent
 from worker.keys import Keys
+from worker.lineage import with_root
 from worker.message_document import message_document
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
@@ -210,7 +211,12 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
     counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
     arn = Arn.parse(delivery.target_arn)
     if arn.service == "sqs":
-        message = message_document(delivery.body.decode("utf-8", "replace"), delivery.attributes, sender=SENDER)
+        message = message_document(
+            delivery.body.decode("utf-8", "replace"),
+            delivery.attributes,
+            sender=SENDER,
+            trace_header=with_root(of.trace_header, of.request_id, of.root),
+        )
         return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
     root = of.root or of.request_id
     task = Invocation(
@@ -220,6 +226,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
         payload=delivery.body,
         accepted_at=of.accepted_at,
         source="thrice:settlement",
+        trace_header=of.trace_header,
         root=root,
     )
     head = event_message.head(
