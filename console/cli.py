@@ -81,7 +81,7 @@ def ledger(
 clock_app = typer.Typer(
     help="Show and move the clock by which events become due and grow old, schedules fire, messages become visible. "
     "Moving it needs a system that was started with THRICE_CLOCK=virtual; leases and running handlers do not notice.",
-    epilog="Three attempts in a second: invoke a function that fails, `thrice clock next`, twice, `thrice await --all`.",
+    epilog="Three attempts in a second: invoke a function that fails, `thrice clock next` twice, `thrice await --all`.",
     no_args_is_help=True,
 )
 app.add_typer(clock_app, name="clock")

@@ -76,7 +76,7 @@ class Services:
     by_name: Mapping[str, object]  # botocore's name of the service -> the service
 
     def send(
-        self, target_arn: str, payload: bytes, attributes: Mapping[str, Mapping[str, str]], trace_header: str
+        self, target_arn: str, payload: bytes, attributes: Mapping[str, Mapping[str, str]], trace_header: str | None
     ) -> None:
         """Send a record or a dead letter to what is outside our own SQS, as a consequence of what `trace_header` tells.
 
@@ -99,7 +99,7 @@ class Services:
             )
             pipe.execute()
 
-    def _put_into_bucket(self, bucket: str, record: bytes, trace_header: str) -> None:
+    def _put_into_bucket(self, bucket: str, record: bytes, trace_header: str | None) -> None:
         """Put a record into a bucket, as if a client had, so that the bucket's own notifications follow."""
         folder = self.seams.settings.folder / "tmp"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class Services:
             base_url=self.seams.settings.gateway_url,
             source_ip="127.0.0.1",
             access_key="",
-            headers={"x-amzn-trace-id": trace_header},
+            headers={"x-amzn-trace-id": trace_header} if trace_header else {},
             body=body,
         )
         try:

@@ -20,7 +20,6 @@ from worker import event_message, telemetry
 from worker.celery import app, running
 from worker.claim import Claimed
 from worker.clock import from_ms
-from worker.lineage import with_root
 from worker.retry import Condition, Decision, Die, Retry, Succeed, backoff
 from worker.strategy import EventTask
 
@@ -63,8 +62,9 @@ app.register_task(Deliver())
 def _attempt(claimed: Claimed) -> Decision:
     delivery = claimed.invocation
     try:
-        trace_header = with_root(delivery.trace_header, delivery.request_id, delivery.root)
-        _services().send(delivery.invoked_arn, delivery.payload, claimed.details["attributes"], trace_header)
+        _services().send(
+            delivery.invoked_arn, delivery.payload, claimed.details["attributes"], delivery.trace_header
+        )
     except TargetMissing as missing:
         telemetry.emit(_failed(claimed, f"the target does not exist: {missing}"))
         return Die(Condition.TARGET_MISSING)

@@ -8,7 +8,6 @@ AWS has a segment of this name of its own, in another form. It says nothing abou
 """
 
 import re
-import uuid
 
 _LINEAGE = re.compile(r"Lineage=([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
@@ -32,9 +31,8 @@ def with_root(trace_header: str | None, request_id: str, root: str) -> str:
     root = root or request_id
     kept = [segment for segment in _segments(trace_header) if not segment.startswith("Lineage=")]
     if not any(_ROOT.fullmatch(segment) for segment in kept):
-        digits = uuid.UUID(root).hex
-        parent = uuid.UUID(request_id).hex[:16]
-        kept = [f"Root=1-{digits[:8]}-{digits[8:]}", f"Parent={parent}", "Sampled=0"]
+        digits = root.replace("-", "")
+        kept = [f"Root=1-{digits[:8]}-{digits[8:]}", f"Parent={request_id.replace('-', '')[:16]}", "Sampled=0"]
     return ";".join((*kept, f"Lineage={root}"))
 
 

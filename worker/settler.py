@@ -21,7 +21,6 @@ from worker.event_loop import Loop, Timer
 from worker.identity import new_request_id
 from worker.invocation import Invocation, LogEvent
 from worker.keys import Keys
-from worker.lineage import with_root
 from worker.message_document import message_document
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
@@ -215,7 +214,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
             delivery.body.decode("utf-8", "replace"),
             delivery.attributes,
             sender=SENDER,
-            trace_header=with_root(of.trace_header, of.request_id, of.root),
+            trace_header=of.trace_header,
         )
         return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
     root = of.root or of.request_id

@@ -29,7 +29,6 @@ from worker.arn import Arn
 from worker.clock import Clock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Crashed, FunctionError, Invocation, Lost, Outcome, Succeeded, TimedOut
-from worker.lineage import with_root
 from worker.runtime import failures, interpreter, lines, surroundings, wire
 from worker.runtime.child import CannotStart, Child
 from worker.runtime.launcher import Launch, Launcher
@@ -209,7 +208,7 @@ class ExecutionEnvironment:
             "id": invocation.request_id,
             "arn": invocation.invoked_arn,
             "ms": (deadline - time.monotonic()) * 1000,
-            "trace": with_root(invocation.trace_header, invocation.request_id, invocation.root),
+            "trace": invocation.trace_header,
             "client": invocation.client_context,
         }
         process.ask(wire.INVOKE, header, invocation.payload, deadline, self._after_call)
