@@ -8,7 +8,7 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         default="000000000000",
         pattern=r"^\d{12}$",
         description="The AWS account that thrice plays: 12 digits. Read by every part.",
+    )
+    clock: Literal["system", "virtual"] = Field(
+        default="system",
+        description="system, or virtual for tests and demonstrations: `thrice clock` may then move the time by which "
+        "events are due, schedules fire and messages become visible. Read by the gateway and `thrice up`.",
     )
     event_retention: int = Field(
         default=3_600,

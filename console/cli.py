@@ -78,6 +78,83 @@ def ledger(
     sys.exit(show(_settings(), as_json=as_json))
 
 
+clock_app = typer.Typer(
+    help="Show and move the clock by which events become due and grow old, schedules fire, messages become visible. "
+    "Moving it needs a system that was started with THRICE_CLOCK=virtual; leases and running handlers do not notice.",
+    epilog="Three attempts in a second: invoke a function that fails, `thrice clock next` twice, `thrice await --all`.",
+    no_args_is_help=True,
+)
+app.add_typer(clock_app, name="clock")
+
+
+@clock_app.command("show")
+def clock_show(
+    as_json: bool = typer.Option(False, "--json", help="Print JSON, as GET /_thrice/clock answers it."),
+) -> None:
+    """Show what the clock shows, and how far ahead of the real time that is."""
+    from console.clock import show
+
+    sys.exit(show(_settings(), as_json=as_json))
+
+
+@clock_app.command("advance")
+def clock_advance(
+    length: str = typer.Argument(help="How much time passes: 90s, 2m, 1h30m, 500ms, or seconds."),
+) -> None:
+    """Let time pass at once. All that is due by then happens now."""
+    from console.clock import move
+
+    sys.exit(move(_settings(), {"advance": length}))
+
+
+@clock_app.command("next")
+def clock_next() -> None:
+    """Go to the moment at which the next thing is due, and say what it is: the next attempt of an event, a schedule, a
+    message that becomes visible. The exit status is 1 if nothing will be due.
+    """  # noqa: D205 - typer shows it all
+    from console.clock import move
+
+    sys.exit(move(_settings(), {"next": True}))
+
+
+@clock_app.command("freeze")
+def clock_freeze() -> None:
+    """Stop the clock. It can still be moved, and then nothing becomes due that it was not moved to."""
+    from console.clock import move
+
+    sys.exit(move(_settings(), {"freeze": True}))
+
+
+@clock_app.command("resume")
+def clock_resume() -> None:
+    """Let a stopped clock go on, from where it stands."""
+    from console.clock import move
+
+    sys.exit(move(_settings(), {"resume": True}))
+
+
+@app.command("await")
+def await_(
+    request_id: str | None = typer.Argument(
+        None, help="Of an invocation: x-amzn-requestid of its answer, ResponseMetadata.RequestId in boto3."
+    ),
+    wait_for_all: bool = typer.Option(False, "--all", help="Wait until nothing at all is in hand."),
+    timeout: str = typer.Option("60s", help="How long to wait, in real time: 90s, 2m, 1h30m, or seconds."),
+) -> None:
+    """Wait until an event has ended, with everything that it caused: what its handler invoked, published, put into
+    buckets, and what came of that.
+
+    The exit status is 0 if all of it succeeded, 1 if something was dead-lettered or dropped, 2 if there is no such
+    event, 124 if the time was up.
+    """  # noqa: D205 - typer shows it all
+    from console.awaiting import wait
+
+    if wait_for_all == (request_id is not None):
+        print("thrice: name one event by its request id, or say --all. See thrice await --help.", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(wait(_settings(), request_id, timeout))
+
+
 def main() -> None:
     """The entry point of the command."""
     app()

@@ -14,6 +14,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config import redis as config_redis
 from config.settings import Settings
+from worker import virtual_clock
+from worker.duration import spelled
 from worker.keys import LAYOUT, Keys
 
 #: How long Redis may take to load its data, in seconds.
@@ -100,6 +102,24 @@ def check_port(settings: Settings) -> None:
                 "Another program may be using the port; set THRICE_PORT to a free one, or THRICE_HOST to an address "
                 "of this machine."
             ) from None
+
+
+def reset_clock(redis: Redis, settings: Settings, say: Callable[[str], None]) -> None:
+    """Take away a virtual clock that the last run left, unless this one is to have one too."""
+    keys = Keys()
+    if settings.clock == "virtual" or not redis.exists(keys.clock):
+        return
+    left = virtual_clock.read(redis, keys)
+    redis.delete(keys.clock)
+    stood = "stood still, " if left.is_frozen else ""
+    say(
+        f"the clock of the last run (THRICE_CLOCK=virtual) {stood}was {_ahead(left.offset_ms)}; it is the machine's "
+        "own again. What was to be due by it waits for the real time. To keep it, start with THRICE_CLOCK=virtual."
+    )
+
+
+def _ahead(offset_ms: int) -> str:
+    return f"{spelled(abs(offset_ms) / 1000)} {'ahead of' if offset_ms >= 0 else 'behind'} the real time"
 
 
 async def usable_redis(redis: Redis, server: str) -> str:

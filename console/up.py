@@ -90,6 +90,7 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
             redis = config_redis.connect(settings)
             try:
                 name = await preflight.usable_redis(redis, server)
+                preflight.reset_clock(redis, settings, say)
                 left_over, dead = _left_over(redis)
                 for part in _parts(settings):
                     await supervisor.start(part)

@@ -75,22 +75,31 @@ class Services:
     sqs: Sqs
     by_name: Mapping[str, object]  # botocore's name of the service -> the service
 
-    def send(self, target_arn: str, payload: bytes, attributes: Mapping[str, Mapping[str, str]]) -> None:
-        """Send a record or a dead letter to what is outside our own SQS.
+    def send(
+        self, target_arn: str, payload: bytes, attributes: Mapping[str, Mapping[str, str]], trace_header: str | None
+    ) -> None:
+        """Send a record or a dead letter to what is outside our own SQS, as a consequence of what `trace_header` tells.
 
         Raises:
             TargetMissing: there is no such target, or it does not take this.
         """
         if Arn.parse(target_arn).service == "s3":
-            self._put_into_bucket(Arn.parse(target_arn).resource, payload)
+            self._put_into_bucket(Arn.parse(target_arn).resource, payload, trace_header)
             return
         if Arn.parse(target_arn).service == "events":
             payload = destination_event(payload, target_arn)
         with self.seams.redis.pipeline(transaction=True) as pipe:
-            self.seams.deliver(pipe, target_arn, payload, source="lambda:destination", attributes=attributes)
+            self.seams.deliver(
+                pipe,
+                target_arn,
+                payload,
+                source="lambda:destination",
+                trace_header=trace_header,
+                attributes=attributes,
+            )
             pipe.execute()
 
-    def _put_into_bucket(self, bucket: str, record: bytes) -> None:
+    def _put_into_bucket(self, bucket: str, record: bytes, trace_header: str | None) -> None:
         """Put a record into a bucket, as if a client had, so that the bucket's own notifications follow."""
         folder = self.seams.settings.folder / "tmp"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,7 +119,7 @@ class Services:
             base_url=self.seams.settings.gateway_url,
             source_ip="127.0.0.1",
             access_key="",
-            headers={},
+            headers={"x-amzn-trace-id": trace_header} if trace_header else {},
             body=body,
         )
         try:

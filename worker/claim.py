@@ -9,6 +9,7 @@ from worker import event_message
 from worker.clock import from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation
+from worker.lineage import with_root
 from worker.retry import History
 
 
@@ -70,7 +71,7 @@ def claimed_of(
             accepted_at=from_ms(headers["accepted_at"]),
             attempt=headers.get("attempt", 1),
             source=headers["source"],
-            trace_header=headers.get("trace"),
+            trace_header=with_root(headers.get("trace"), headers["id"], headers["root_id"]),
             client_context=headers.get("client_context"),
             is_synchronous=headers["task"] == event_message.CALL,
             root=headers["root_id"],

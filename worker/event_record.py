@@ -8,8 +8,8 @@ import orjson
 from worker.clock import from_ms, iso_ms
 
 _TIMES = ("accepted_at", "due_at", "ended_at")
-_NUMBERS = ("attempts_made", "backoffs", "workers_lost")
-_TEXTS = ("function", "state", "source", "condition", "worker")
+_NUMBERS = ("attempts_made", "backoffs", "workers_lost", "open", "caused", "failed")
+_TEXTS = ("function", "state", "source", "condition", "worker", "root")
 
 
 def event_document(request_id: str, record: Mapping[Any, Any]) -> dict[str, Any]:

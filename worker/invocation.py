@@ -21,7 +21,7 @@ class Invocation:
     accepted_at: datetime
     attempt: int = 1  # the one that is about to run, from 1
     source: str = "lambda:Invoke"  # what made the event: "lambda:Invoke", "aws:s3", "aws:sns", "aws.events"
-    trace_header: str | None = None
+    trace_header: str | None = None  # when it runs, with its lineage: see lineage.py
     client_context: str | None = None  # base64 JSON; only synchronous invocations have one
     is_synchronous: bool = False
     root: str = ""  # request id of the event that caused it all; empty: itself

@@ -32,7 +32,7 @@ class Keys:
 
     @property
     def clock(self) -> str:
-        """STRING: milliseconds that the scripts add to the server's time; absent in production."""
+        """STRING: milliseconds that the scripts add to the server's time, or `=` and the time of a clock that stands."""
         return self._key("clock")
 
     # --- functions ----------------------------------------------------------------------------------------------
@@ -56,6 +56,15 @@ class Keys:
     def event(self, request_id: str) -> str:
         """HASH: the record of one event: what was asked, where it stands, how its attempts went."""
         return self._key("event", request_id)
+
+    def event_open(self, request_id: str) -> str:
+        """SET: the request ids of the open events that an event has caused."""
+        return self._key("event", request_id, "open")
+
+    @property
+    def ended(self) -> str:
+        """Channel: the request id of an event that has ended, with all that it caused."""
+        return self._key("ended")
 
     @property
     def dead(self) -> str:

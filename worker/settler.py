@@ -209,7 +209,12 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
     counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
     arn = Arn.parse(delivery.target_arn)
     if arn.service == "sqs":
-        message = message_document(delivery.body.decode("utf-8", "replace"), delivery.attributes, sender=SENDER)
+        message = message_document(
+            delivery.body.decode("utf-8", "replace"),
+            delivery.attributes,
+            sender=SENDER,
+            trace_header=of.trace_header,
+        )
         return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
     root = of.root or of.request_id
     task = Invocation(
@@ -219,6 +224,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
         payload=delivery.body,
         accepted_at=of.accepted_at,
         source="thrice:settlement",
+        trace_header=of.trace_header,
         root=root,
     )
     head = event_message.head(

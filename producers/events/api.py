@@ -25,6 +25,7 @@ from producers.events.rule import Rule, Target, given
 from producers.events.rules import Rules
 from producers.seams import Request, Seams, TargetMissing
 from worker.arn import Arn, MalformedArn
+from worker.lineage import inherited
 
 #: Targets of one rule. Source: EventBridge quotas.
 MAX_TARGETS = 5
@@ -214,7 +215,7 @@ class Events:
                 answers.append({"EventId": event.fields["id"]})
                 # As on AWS, an event for a bus that does not exist is accepted, and nobody gets it.
                 if self._is_default_bus(entry.get("EventBusName", "default")):
-                    trace_header = entry.get("TraceHeader") or request.trace_header
+                    trace_header = inherited(entry.get("TraceHeader"), request.trace_header)
                     self._hand_to_matching(pipe, rules, event, trace_header)
             pipe.execute()
         failed = sum("ErrorCode" in answer for answer in answers)

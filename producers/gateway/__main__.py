@@ -17,7 +17,7 @@ from config.credentials import read_credentials
 from producers import services
 from producers.canary import Canary
 from producers.gateway.app import Gateway
-from producers.internal import Internal
+from producers.internal.app import Internal
 
 #: How often files without a record are looked for, in seconds.
 TIDY = 3_600.0
@@ -46,7 +46,7 @@ async def serve(settings: config_settings.Settings) -> None:
         settings=settings,
         clock=built.seams.clock,
         credentials={credentials.access_key: credentials.secret_key},
-        internal=Internal(canary, built.async_redis, built.seams.keys),
+        internal=Internal.of(built, canary, settings),
         on_startup=[start],
         on_shutdown=[stop],
     )

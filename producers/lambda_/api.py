@@ -28,7 +28,7 @@ from producers.lambda_.errors import (
     precondition_failed,
 )
 from producers.lambda_.event_invoke import Destinations
-from producers.lambda_.invoke import Call, InvocationQueue, Invoker, new_trace_header
+from producers.lambda_.invoke import Call, InvocationQueue, Invoker
 from producers.lambda_.names import FunctionName, Place
 from producers.lambda_.package import check_package, sha256_of, zip_file_of
 from producers.lambda_.payload import EMPTY
@@ -38,6 +38,7 @@ from producers.seams import Request, Response, Seams, TargetMissing
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Invocation
+from worker.lineage import root_of
 from worker.registry import FunctionExists, FunctionMissing, FunctionRegistry
 from worker.runtime.code import CodeStore
 
@@ -282,7 +283,8 @@ class Lambda:
             payload=payload or EMPTY,
             accepted_at=self._clock.now(),
             source=source,
-            trace_header=trace_header or new_trace_header(self._clock),
+            trace_header=trace_header,
+            root=root_of(trace_header) or "",
         )
         self._queue.add(pipe, invocation)
 

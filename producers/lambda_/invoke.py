@@ -6,7 +6,6 @@ handler returned, a `DryRun` with 204. The id of the request is the id of the in
 """
 
 import base64
-import secrets
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from worker.errors import StoreUnavailable
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled
 from worker.keys import Keys
+from worker.lineage import root_of
 from worker.reply import Reply
 
 
@@ -101,16 +101,11 @@ class Invoker:
             invoked_arn=call.name.asked_arn,
             payload=call.payload or EMPTY,
             accepted_at=self._clock.now(),
-            trace_header=request.trace_header or new_trace_header(self._clock),
+            trace_header=request.trace_header,
             client_context=call.client_context if is_synchronous else None,
             is_synchronous=is_synchronous,
+            root=root_of(request.trace_header) or "",
         )
-
-
-def new_trace_header(clock: Clock) -> str:
-    """A trace that begins here and is not sampled, since nobody collects it."""
-    began = int(clock.now().timestamp())
-    return f"Root=1-{began:08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
 
 
 def _answer(reply: Reply, *, wants_log: bool) -> Response:

@@ -11,6 +11,7 @@ from typing import cast
 import orjson
 from redis import Redis
 
+from worker import virtual_clock
 from worker.keys import Keys
 
 #: How many entries are fetched from Redis at a time.
@@ -83,7 +84,7 @@ class FunctionLogs:
 
     def _entries(self, function: str, since_ms: int) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
         # Entries carry the server's time and events that of the system, which a virtual clock may have moved ahead.
-        ahead_ms = int(self._redis.get(self._keys.clock) or 0)
+        ahead_ms = virtual_clock.read(self._redis, self._keys).offset_ms
         start = str(max(0, since_ms - ahead_ms - _CLOCK_SKEW_MS))
         while True:
             batch = self._read(function, start, _BATCH)

@@ -21,6 +21,7 @@ from producers.sqs import batch, message
 from producers.sqs.address import Addresses, check_name, missing
 from producers.sqs.long_poll import LongPoll
 from producers.sqs.queue import Queue
+from worker.lineage import inherited
 from worker.message_document import Attributes, MessageDocument, message_document
 from worker.message_store import (
     MAX_VISIBILITY_TIMEOUT,
@@ -378,7 +379,7 @@ class Sqs:
             body,
             message.check_attributes(attributes or {}),
             sender=self._account,
-            trace_header=message.check_trace_header(system_attributes or {}) or request.trace_header,
+            trace_header=inherited(message.check_trace_header(system_attributes or {}), request.trace_header),
         )
 
     def _check_sent(self, name: str, outcome: Sent) -> None:

@@ -1,6 +1,54 @@
--- Which event caused which. For other scripts to include.
+-- Which event caused which: how much of all that an event has caused is still open. For other scripts to include.
+--
+-- It is counted in the record of the root, the event that caused it all:
+--   open      the events that have not ended: the root itself, if it is an event, and what it has caused
+--   caused    how many others it has caused so far, whether they have ended or not
+--   failed    how many of all have ended badly; failures has the request ids of the first of them, each after a space
+--   keep_ms   for how long the record is to be kept at least, once nothing is open; absent if as long as its last event
+-- The set `<record of the root>:open` has the request ids of the open events that it has caused, and goes with the last.
+-- The record does not expire while anything is open. If there is none (the root was a synchronous invocation, or has
+-- expired), one begins with these numbers alone.
+--
+-- At zero the root's id is published to the channel `ended` of the namespace: who waits looks at the record.
+local FAILURES = 20
+
+-- An event was taken in, and has its record.
 local function born(event_prefix, root, request_id)
+  if root == '' or root == request_id then
+    redis.call('HSET', event_prefix .. request_id, 'open', 1)
+    return
+  end
+  local record = event_prefix .. root
+  redis.call('HSET', event_prefix .. request_id, 'root', root)
+  redis.call('HINCRBY', record, 'caused', 1)
+  if redis.call('HINCRBY', record, 'open', 1) == 1 then
+    -- It had ended, with all it had caused; the time that was left to it begins again at the next end.
+    local left = redis.call('PTTL', record)
+    if left > 0 then redis.call('HSET', record, 'keep_ms', left) end
+    redis.call('PERSIST', record)
+  end
+  redis.call('SADD', record .. ':open', request_id)
 end
+
+-- An event has ended, and what it causes by its end has been born. `retention_ms`: for how long its record is kept.
 local function ended(event_prefix, root, request_id, is_bad, retention_ms)
-  redis.call('PEXPIRE', event_prefix .. request_id, retention_ms)
+  if root == '' then root = request_id end
+  local record = event_prefix .. root
+  if root ~= request_id then
+    redis.call('SREM', record .. ':open', request_id)
+    redis.call('PEXPIRE', event_prefix .. request_id, retention_ms)
+  end
+  if is_bad and redis.call('HINCRBY', record, 'failed', 1) <= FAILURES then
+    local before = redis.call('HGET', record, 'failures')
+    redis.call('HSET', record, 'failures', (before and before .. ' ' or '') .. request_id)
+  end
+  local keep_ms = tonumber(redis.call('HGET', record, 'keep_ms') or '0')
+  if redis.call('HINCRBY', record, 'open', -1) > 0 then
+    if root == request_id then
+      redis.call('HSET', record, 'keep_ms', string.format('%.0f', math.max(keep_ms, tonumber(retention_ms))))
+    end
+    return
+  end
+  redis.call('PEXPIRE', record, string.format('%.0f', math.max(keep_ms, tonumber(retention_ms))))
+  redis.call('PUBLISH', string.gsub(event_prefix, 'event:$', 'ended'), root)
 end

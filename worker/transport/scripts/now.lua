@@ -1,4 +1,5 @@
--- The one clock of the scripts: the server's, plus an offset that only tests and a virtual clock set.
+-- The one clock of the scripts: the server's, unless a virtual clock stands in its place: "<ms>" is added to it,
+-- "=<ms>" is a clock that stands still.
 -- Leases use real_ms, so that a virtual clock never takes an attempt away from the worker that runs it.
 local function real_ms()
   local t = redis.call('TIME')
@@ -6,5 +7,8 @@ local function real_ms()
 end
 
 local function now_ms(clock_key)
-  return real_ms() + tonumber(redis.call('GET', clock_key) or '0')
+  local clock = redis.call('GET', clock_key)
+  if not clock then return real_ms() end
+  if string.sub(clock, 1, 1) == '=' then return tonumber(string.sub(clock, 2)) end
+  return real_ms() + tonumber(clock)
 end
