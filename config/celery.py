@@ -6,25 +6,25 @@ from config import redis
 from config.settings import Settings
 
 
-def celery_settings(settings: Settings, invocations: str, calls: str) -> dict[str, Any]:
+def celery_settings(settings: Settings, namespace: str, invocations: str, calls: str) -> dict[str, Any]:
     """The settings of the worker's application. `invocations` and `calls` are the names of its two queues."""
     return {
         "broker_url": redis.celery_url(settings),
-        # A synchronous caller waits, so its queue is looked at first.
+        # A synchronous caller waits, so its queue is claimed from first.
         "task_queues": _queues(calls, invocations),
         "task_default_queue": invocations,
         "broker_transport_options": {
-            "queue_order_strategy": "sorted",
-            # A message is only a reminder that an event is ready; the event itself is safe in its record. So a message
-            # that a dead worker held may come back soon and often.
-            "visibility_timeout": 300,
+            "namespace": namespace,
+            "scripts": "worker.scripts:LIBRARY",
             "socket_keepalive": None if "socket://" in redis.celery_url(settings) else True,
-            "health_check_interval": 30,
         },
-        # The message goes when the task starts: from then on the lease guards the event.
-        "task_acks_late": False,
-        # Hoarding would keep events from other workers; one message for each free slot is enough.
-        "worker_prefetch_multiplier": 1,
+        "worker_pool": "worker.pool:TaskPool",
+        "worker_concurrency": settings.concurrency,
+        # An event's message goes when its outcome is settled, whatever Celery says; any other task's when it has ended.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # The transport's window. The pool says how much of it each function may have (worker/slots.py).
+        "worker_prefetch_multiplier": 4,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "result_backend": None,

@@ -17,11 +17,11 @@ from redis.exceptions import RedisError
 
 from producers.seams import Seams
 from worker.errors import StoreUnavailable
+from worker.event_message import CANARY_FUNCTION
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.ledger import Ledger
-from worker.event_message import CANARY_FUNCTION
 from worker.queue import EventQueue
 
 #: How often a canary is sent, in seconds.

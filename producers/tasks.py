@@ -62,9 +62,7 @@ app.register_task(Deliver())
 def _attempt(claimed: Claimed) -> Decision:
     delivery = claimed.invocation
     try:
-        _services().send(
-            delivery.invoked_arn, delivery.payload, claimed.details["attributes"], delivery.trace_header
-        )
+        _services().send(delivery.invoked_arn, delivery.payload, claimed.details["attributes"], delivery.trace_header)
     except TargetMissing as missing:
         telemetry.emit(_failed(claimed, f"the target does not exist: {missing}"))
         return Die(Condition.TARGET_MISSING)

@@ -17,6 +17,7 @@ from worker.clock import SystemClock
 from worker.keys import Keys
 from worker.pool import loop_ready
 from worker.process import WorkerProcess
+from worker.transport.urls import use_for_redis_urls
 
 _settings = config_settings.load()
 _keys = Keys()
@@ -24,8 +25,10 @@ _keys = Keys()
 #: The clock of this process.
 clock = SystemClock()
 
+use_for_redis_urls()
+
 app = Celery("thrice")
-app.conf.update(celery_settings(_settings, invocations=_keys.invocations, calls=_keys.calls))
+app.conf.update(celery_settings(_settings, f"{{{_keys.namespace}}}", invocations=_keys.invocations, calls=_keys.calls))
 
 _running: WorkerProcess | None = None
 

@@ -92,5 +92,3 @@ def claimed_of(
 @lru_cache(maxsize=1024)
 def _function(configuration: bytes) -> FunctionConfiguration:
     return FunctionConfiguration.model_validate_json(configuration)
-
-

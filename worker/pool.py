@@ -36,7 +36,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._slots: Slots[EventRequest] = Slots(self.limit)
-        self._clock = SystemClock()
+        self.clock = SystemClock()
         self._loop: HubLoop | None = None
         self._hub: Any = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="task")
@@ -76,9 +76,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
             return later
 
-        future = self._threads.submit(
-            apply_target, target, args, kwargs, report(callback), report(accept_callback)
-        )
+        future = self._threads.submit(apply_target, target, args, kwargs, report(callback), report(accept_callback))
         self._tasks.add(future)
         future.add_done_callback(self._tasks.discard)
         return future
@@ -161,7 +159,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
     def _begin(self, request: EventRequest) -> None:
         state.task_accepted(request)
-        request.time_start = self._clock.monotonic()
+        request.time_start = self.clock.monotonic()
         request.tell("task-started", pid=os.getpid())
         has_ended = False
 
@@ -175,7 +173,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
             request.run = run
 
     def _finish(self, request: EventRequest, outcome: Outcome | None) -> None:
-        seconds = self._clock.monotonic() - (request.time_start or 0.0)
+        seconds = self.clock.monotonic() - (request.time_start or 0.0)
         request.run = None
         request.tell_how_it_ended(outcome, seconds)
         state.task_ready(request)
@@ -188,4 +186,3 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self.limit = total
         self._slots.resize(total)
         self._pump()
-

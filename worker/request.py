@@ -67,7 +67,7 @@ class EventRequest:
         """The handler's process."""
         return self.run.pid if self.run else None
 
-    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - the signature is Celery's
+    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002 - the signature is Celery's
         """What `celery inspect` shows."""
         invocation = self.claimed.invocation
         return {

@@ -54,7 +54,9 @@ Settled = Callable[[bool | None], None]
 class Scripts(Protocol):
     """Calls Lua scripts without waiting: a `worker.transport.commands.CommandConnection`."""
 
-    def call(self, script: Script, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], object], /) -> object:
+    def call(
+        self, script: Script, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], object], /
+    ) -> object:
         """Call `script`; `done` is handed its reply, or the exception, from the event loop."""
         ...
 
@@ -69,7 +71,6 @@ class Settler:
         loop: Loop,
         *,
         retention: int = 3_600,
-        is_outage: Callable[[Exception], bool],
     ) -> None:
         """Settle what this worker holds.
 
@@ -78,11 +79,9 @@ class Settler:
             keys: of the namespace.
             loop: all calls come from it.
             retention: how long the record of an event that succeeded or was dropped is kept, in seconds.
-            is_outage: whether an error of Redis passes by itself.
         """
         self._scripts = scripts
         self._loop = loop
-        self._is_outage = is_outage
         self._script = Script.of(LIBRARY, "settle")
         self._keys = [keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
         self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, LOG_LENGTH, event_message.TAIL]
@@ -130,13 +129,11 @@ class Settler:
     def _receive(self, reply: Any, args: list[Any]) -> None:
         if not isinstance(reply, Exception):
             self._finish(reply)
-        elif self._is_outage(reply):
+        else:
             self._is_repeated = self._is_repeated or isinstance(reply, RedisConnectionError | RedisTimeoutError)
             telemetry.emit(telemetry.StoreAway("settling attempts", str(reply)))
             self._timer = self._loop.call_later(self._pause, lambda: self._repeat(args))
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        else:
-            self._finish([str(reply).encode()] * len(self._under_way))
 
     def _repeat(self, args: list[Any]) -> None:
         self._timer = None

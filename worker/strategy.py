@@ -12,7 +12,6 @@ from celery import Task
 from celery.worker import state
 
 from worker.claim import Claimed, claimed_of
-from worker.clock import Clock
 from worker.executor import Ended, Run
 from worker.request import EventRequest
 
@@ -23,8 +22,6 @@ class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
     abstract = True
     Strategy = "worker.strategy:event_strategy"
     ignore_result = True
-
-    clock: Clock
 
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
@@ -37,7 +34,7 @@ class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
 
 def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Callable[..., None]:
     """How the consumer handles each message of `task`."""
-    pool, monotonic, hostname = consumer.pool, task.clock.monotonic, consumer.hostname
+    pool, monotonic, hostname = consumer.pool, consumer.pool.clock.monotonic, consumer.hostname
     dispatcher = consumer.event_dispatcher
     revoked = state.revoked
 

@@ -107,7 +107,9 @@ class NotSettled:
     reason: str
 
 
-Event = AttemptFinished | AttemptSucceeded | EventDied | LeaseLost | DeliveryFailed | EventsPutBack | StoreAway | NotSettled
+Event = (
+    AttemptFinished | AttemptSucceeded | EventDied | LeaseLost | DeliveryFailed | EventsPutBack | StoreAway | NotSettled
+)
 
 
 def emit(event: Event) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from tests.conftest import FakeClock
@@ -28,6 +27,7 @@ from worker.settler import Settler
 from worker.transport.calls import Calls, Delivery, read_claim
 from worker.transport.keys import Namespace
 from worker.transport.script import Script
+
 
 def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
     """A function with everything that AWS would fill in."""
@@ -140,9 +140,7 @@ class Worker:
         self._calls = Calls(Namespace(f"{{{keys.namespace}}}"), LIBRARY)
         self.scripts = Scripts(redis)
         self.timers = Timers()
-        self.settler = Settler(
-            self.scripts, keys, self.timers, is_outage=lambda error: isinstance(error, RedisConnectionError)
-        )
+        self.settler = Settler(self.scripts, keys, self.timers)
         self.forgotten: list[str] = []
         self._seq = 1
         self.executor = Executor(environments, self.settler.add, (0.0, 60.0, 120.0), clock)

@@ -212,7 +212,10 @@ class CommandConnection:
 
     def _on_readable(self) -> None:
         error = self._receive()
-        self._answer()
+        try:
+            self._answer()
+        except InvalidResponse as invalid:
+            error = invalid
         if error is not None:
             self._break(error)
 
