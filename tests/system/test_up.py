@@ -11,6 +11,7 @@ import pytest
 
 from tests.system.running import BIN, RunningSystem, environment, free_port
 from tests.waiting import wait_until
+from worker.keys import LAYOUT
 
 
 def refused(folder, port: int, **variables: str) -> tuple[int, str]:
@@ -117,7 +118,7 @@ def test_foreign_redis_is_used(start_up: Callable[..., RunningSystem], redis, se
 
     assert "(yours)" in system.printed
     assert not any("valkey-server" in command for command in system.processes().values())
-    assert redis.get("{thrice}:layout") == b"1"
+    assert redis.get("{thrice}:layout") == str(LAYOUT).encode()
 
 
 def test_stop_leaves_no_process_behind(start_up: Callable[..., RunningSystem]):
