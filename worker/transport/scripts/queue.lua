@@ -57,3 +57,22 @@ local function split_field(field)
   local flag, length, list = string.match(field, '^%d+|(.)|(%d+)|(.*)$')
   return flag, string.sub(list, 1, tonumber(length)), string.sub(list, tonumber(length) + 1)
 end
+
+-- The lists of a queue that are served before its lanes, in strict order.
+local PRIORITIES = {'', '\6\0223', '\6\0226', '\6\0229'}
+
+-- Whether any message of the queue is ready.
+local function has_ready(queue)
+  for _, target in ipairs(PRIORITIES) do
+    if redis.call('LLEN', queue .. target) > 0 then return true end
+  end
+  return redis.call('LLEN', queue .. ':lanes') > 0
+end
+
+-- The envelope with its count of redeliveries (`x-dc`, its first member) raised by one. Nothing is decoded: cjson would
+-- turn [] into {} and round large integers.
+local function redelivered(envelope)
+  local count, rest = string.match(envelope, '^{"x%-dc":(%d+),(.*)$')
+  if count then return '{"x-dc":' .. (count + 1) .. ',' .. rest end
+  return '{"x-dc":1,' .. string.sub(envelope, 2)
+end

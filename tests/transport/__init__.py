@@ -1,0 +1,1 @@
+"""The transport by itself: its scripts, its connections, and real Celery workers on it."""

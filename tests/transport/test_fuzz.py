@@ -1,0 +1,238 @@
+"""Any order of calls keeps every message in exactly one place.
+
+The number of steps is `FUZZ_STEPS`, the beginning `FUZZ_SEED`; a failure prints both.
+"""
+
+import os
+import random
+
+import pytest
+from redis import Redis
+
+from tests.transport.model import Model, place
+from worker.transport.calls import Calls, Claim, read_claim
+from worker.transport.keys import STEPS, Namespace, lane
+
+STEPS_OF_A_RUN = int(os.environ.get("FUZZ_STEPS", "20000"))
+SEED = int(os.environ.get("FUZZ_SEED", str(random.SystemRandom().randrange(1 << 32))))
+
+QUEUES = ["{fuzz}:one", "{fuzz}:two"]
+CONSUMERS = ["a", "b", "c"]
+LONG_LEASE = 10**9
+
+#: Messages in hand above which no more are made.
+MOST_AT_ONCE = 100
+
+
+class Fuzz:
+    """Calls the scripts in a random order, and the model after them."""
+
+    def __init__(self, redis: Redis, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.redis = redis
+        self.namespace = Namespace("{fuzz}")
+        self.calls = Calls(self.namespace)
+        self.model = Model(self.namespace, QUEUES)
+        self.now = 0
+        self.number = 0
+        self.delays = 0
+        self.seq = 0
+        self.accepted: set[int] = set()
+        self.finished: set[int] = set()
+
+    def step(self) -> None:
+        """One call of any script, or one move of the clock."""
+        is_full = len(self.accepted) - len(self.finished) > MOST_AT_ONCE
+        makers = [] if is_full else [self.publish, self.publish, self.delay]
+        self.random.choice(
+            [
+                *(*makers, self.claim, self.claim, self.claim, self.ack, self.ack, self.release, self.release_all),
+                *(self.lose_a_lease, self.heartbeat, self.promote, self.advance, self.defer, self.bury),
+            ]
+        )()
+
+    def publish(self) -> None:
+        """A few messages into any list."""
+        queue, target = self.random.choice(QUEUES), self.target()
+        envelopes = [self.envelope() for _ in range(self.random.randrange(1, 6))]
+        self.calls.publish(queue, target, envelopes).run(self.redis)
+        self.model.ready[queue, target].extend(envelopes)
+
+    def delay(self) -> None:
+        """A message for later."""
+        queue, target, delay, envelope = self.random.choice(QUEUES), self.target(), self.later(), self.envelope()
+        self.calls.delay(queue, target, [(delay, envelope)]).run(self.redis)
+        self.model.delayed[queue].append((self.now + delay, target, envelope))
+
+    def claim(self) -> None:
+        """Take some, with some acks on the way, skipping some lanes."""
+        consumer, most = self.consumer(), self.random.randrange(8)
+        acks = self.random.sample(
+            sorted(self.model.leases[consumer]), min(self.random.randrange(3), self.held(consumer))
+        )
+        skip = self.random.sample(["x", "y", "z"], self.random.randrange(3))
+        queues = [(queue, False) for queue in self.random.sample(QUEUES, self.random.randrange(1, 3))]
+        most_bytes = self.random.choice([30, 100, 4_000_000])
+        call = self.calls.claim(
+            consumer, queues, lease_ms=LONG_LEASE, most=most, most_bytes=most_bytes, seq=self.seq, acks=acks, skip=skip
+        )
+        claim = read_claim(call.run(self.redis), queues)
+        self.seq += most
+        self.finish(consumer, acks)
+        for queue, _ in queues:
+            self.make_due_ready(queue)
+        before = {key: len(held) for key, held in self.model.ready.items()}
+        self.model.take(consumer, claim)
+        assert len(claim.deliveries) <= most
+        assert not {delivery.target for delivery in claim.deliveries} & {lane(name) for name in skip}
+        if len(claim.deliveries) < most and most_bytes > 1_000_000:
+            self.nothing_was_left_out(before, claim, [queue for queue, _ in queues], skip)
+
+    def nothing_was_left_out(
+        self, before: dict[tuple[str, str], int], claim: Claim, queues: list[str], skip: list[str]
+    ) -> None:
+        """A claim that had room took all that was ready in what it asked for."""
+        ready = sum(
+            count for (queue, target), count in before.items()
+            if queue in queues and target not in {lane(name) for name in skip}
+        )  # fmt: skip
+        assert len(claim.deliveries) == ready
+
+    def ack(self) -> None:
+        """A consumer is done with a message, perhaps with one that it does not hold."""
+        consumer, tag = self.consumer(), self.tag()
+        call = self.calls.claim(
+            consumer, [(QUEUES[0], False)], lease_ms=LONG_LEASE, most=0, most_bytes=1, seq=self.seq, acks=[tag]
+        )
+        call.run(self.redis)
+        self.finish(consumer, [tag])
+        self.make_due_ready(QUEUES[0])
+
+    def release(self) -> None:
+        """Some of what a consumer holds, and perhaps something that it does not."""
+        consumer = self.consumer()
+        tags = list({self.tag(), *self.random.sample(sorted(self.model.leases[consumer]), min(2, self.held(consumer)))})
+        self.calls.release(consumer, tags).run(self.redis)
+        self.model.give_back(consumer, tags)
+
+    def release_all(self) -> None:
+        """A consumer goes."""
+        consumer = self.consumer()
+        assert self.calls.release(consumer, []).run(self.redis) == 0
+        self.model.give_back(consumer, list(self.model.leases[consumer]))
+
+    def lose_a_lease(self) -> None:
+        """A lease ends, and anyone puts back what lay under it."""
+        consumer = self.consumer()
+        self.redis.zadd(self.namespace.consumers, {consumer: 1}, xx=True)
+        count = self.calls.reap().run(self.redis)
+        assert count == self.held(consumer)
+        self.model.give_back(consumer, list(self.model.leases[consumer]), is_redelivery=True)
+
+    def heartbeat(self) -> None:
+        """A lease that holds anything is never told that it was lost."""
+        consumer = self.consumer()
+        known = self.calls.heartbeat(consumer, LONG_LEASE).run(self.redis)
+        assert known or not self.held(consumer)
+
+    def promote(self) -> None:
+        """What is due becomes ready, and the next due time is told."""
+        next_due = self.calls.promote(QUEUES).run(self.redis)
+        for queue in QUEUES:
+            self.make_due_ready(queue)
+        dues = [due for queue in QUEUES for due, _, _ in self.model.delayed[queue]]
+        assert (next_due == -1) == (not dues)
+
+    def advance(self) -> None:
+        """The clock of due times moves, by far more than the run takes."""
+        self.now += 10**9
+        self.redis.set(self.namespace.clock, self.now)
+
+    def defer(self) -> None:
+        """A held message is put off; one that is not held stays where it is."""
+        consumer, tag, delay = self.consumer(), self.tag(), self.later()
+        envelope = self.model.leases[consumer].get(tag, b"{}")
+        moved = self.calls.defer(consumer, tag, delay, envelope).run(self.redis)
+        assert moved == (tag in self.model.leases[consumer])
+        if self.model.leases[consumer].pop(tag, None) is not None:
+            queue, target = place(tag)
+            self.model.delayed[queue].append((self.now + delay, target, envelope))
+
+    def bury(self) -> None:
+        """A held message dies; one that is not held does not."""
+        consumer, tag = self.consumer(), self.tag()
+        moved = self.calls.bury(consumer, tag, QUEUES[0]).run(self.redis)
+        assert moved == (tag in self.model.leases[consumer])
+        self.finish(consumer, [tag])
+
+    def finish(self, consumer: str, tags: list[str]) -> None:
+        """Follow an ack."""
+        for tag in tags:
+            envelope = self.model.leases[consumer].pop(tag, None)
+            if envelope is not None:
+                self.finished.add(number_of(envelope))
+
+    def make_due_ready(self, queue: str) -> None:
+        """Follow a promotion: by due time, and by bytes where two are due at once."""
+        due = [each for each in self.model.delayed[queue] if each[0] <= self.now]
+        stored = {f"{target}\n".encode() + envelope: (target, envelope) for _, target, envelope in due}
+        scores = {f"{target}\n".encode() + envelope: moment for moment, target, envelope in due}
+        for member in sorted(stored, key=lambda each: (scores[each], each)):
+            target, envelope = stored[member]
+            self.model.ready[queue, target].append(envelope)
+        self.model.delayed[queue] = [each for each in self.model.delayed[queue] if each[0] > self.now]
+
+    def check(self) -> None:
+        """Everything is where the model has it, and every number is somewhere once or finished."""
+        self.model.check(self.redis)
+        places = [envelope for held in self.model.ready.values() for envelope in held]
+        places += [envelope for delayed in self.model.delayed.values() for _, _, envelope in delayed]
+        places += [envelope for held in self.model.leases.values() for envelope in held.values()]
+        numbers = sorted(map(number_of, places))
+        assert numbers == sorted(self.accepted - self.finished)
+
+    def held(self, consumer: str) -> int:
+        """How many messages a consumer holds."""
+        return len(self.model.leases[consumer])
+
+    def consumer(self) -> str:
+        """Any consumer."""
+        return self.random.choice(CONSUMERS)
+
+    def tag(self) -> str:
+        """A lease field of any consumer, or one that nobody has."""
+        held = sorted(tag for held in self.model.leases.values() for tag in held)
+        return self.random.choice([*held, f"999999999|-|10|{QUEUES[0]}"])
+
+    def target(self) -> str:
+        """Any list of a queue."""
+        return self.random.choice([*STEPS.values(), *(lane(name) for name in "xyz")])
+
+    def later(self) -> int:
+        """A delay that the clock of the test passes by in a few moves, a second apart for each number."""
+        self.delays += 1
+        return self.random.choice([1, 2, 3]) * 10**9 - 10**8 + self.delays * 100
+
+    def envelope(self) -> bytes:
+        """A message of its own."""
+        self.number += 1
+        self.accepted.add(self.number)
+        return b'{"n":%d,"body":"%s"}' % (self.number, b"." * self.random.randrange(20))
+
+
+def number_of(envelope: bytes) -> int:
+    """The number of a message."""
+    return int(envelope.split(b'"n":')[1].split(b",")[0])
+
+
+@pytest.mark.timeout(0 if STEPS_OF_A_RUN > 20_000 else 600)
+def test_any_order_of_calls_keeps_every_message_in_one_place(redis: Redis) -> None:
+    """Conservation, fencing, no lease without a consumer, and a ring of lanes that fits its lists, after every step."""
+    print(f"FUZZ_SEED={SEED} FUZZ_STEPS={STEPS_OF_A_RUN}")  # noqa: T201
+    fuzz = Fuzz(redis, SEED)
+
+    for _ in range(STEPS_OF_A_RUN):
+        fuzz.step()
+        fuzz.check()
+
+    assert fuzz.finished

@@ -1,0 +1,131 @@
+-- Take ready messages into the lease of one consumer; acknowledge others on the way; make due ones ready first.
+--
+-- KEYS: the consumer's lease, consumers, clock
+-- ARGV: consumer, lease (ms), most messages, most bytes, first sequence number, most to promote of each queue,
+--       number of acks, acks (lease fields), number of lanes to skip, lanes,
+--       for each queue: name, '1' if its messages are not acknowledged ('0')
+-- Returns {ms to the next due message or -1, 1 if the consumer was known, 1 if something is left that it could have,
+--   1 if something is left that it skips, groups...}, a group being
+--   {index of the queue from 0, target, context or false, {field, envelope, field, envelope, ...}}. The field is ''
+--   where no ack is expected.
+-- include: now
+-- include: queue
+-- include: journal
+-- include: promotion
+local lease, consumers, clock = KEYS[1], KEYS[2], KEYS[3]
+local consumer, lease_ms = ARGV[1], tonumber(ARGV[2])
+local room, bytes, seq, promotable = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+
+-- How many lanes one call looks at, of all its queues.
+local visits = 1000
+
+local at = 7
+local function next_list()
+  local list, count = {}, tonumber(ARGV[at])
+  for i = 1, count do list[i] = ARGV[at + i] end
+  at = at + count + 1
+  return list
+end
+
+local acks = next_list()
+for from = 1, #acks, 1000 do
+  redis.call('HDEL', lease, unpack(acks, from, math.min(from + 999, #acks)))
+end
+local skipped = {}
+for _, lane in ipairs(next_list()) do skipped[lane] = true end
+local queues = {}
+while at < #ARGV do
+  queues[#queues + 1] = {name = ARGV[at], no_ack = ARGV[at + 1] == '1', index = #queues}
+  at = at + 2
+end
+
+-- Before any lease is written, so that whoever looks for leases that have ended finds every one. It is refused by a
+-- server that is out of memory: then nothing has moved.
+local known = redis.call('ZSCORE', consumers, consumer) and 1 or 0
+for _, queue in ipairs(queues) do
+  if not queue.no_ack then
+    redis.call('ZADD', consumers, real_ms() + lease_ms, consumer)
+    break
+  end
+end
+
+local reply = {-1, known, 0, 0}
+local now = now_ms(clock)
+for _, queue in ipairs(queues) do
+  local _, next_due = promote_due(queue.name, now, promotable)
+  if next_due >= 0 and (reply[1] < 0 or next_due < reply[1]) then reply[1] = next_due end
+end
+
+local function is_full()
+  return room <= 0 or bytes <= 0
+end
+
+local function take(queue, target, wanted)
+  local allowed, context = wanted, false
+  if not queue.no_ack then allowed, context = admit(queue.name, target, wanted) end
+  local messages, taken = {}, 0
+  while taken < wanted and bytes > 0 do
+    local envelope = redis.call('RPOP', queue.name .. target)
+    if not envelope then break end
+    taken = taken + 1
+    bytes = bytes - #envelope
+    local field = ''
+    if not queue.no_ack then
+      local flag = taken <= allowed and '-' or '!'
+      field = lease_field(seq, flag, queue.name, target)
+      seq = seq + 1
+      redis.call('HSET', lease, field, envelope)
+      moved(queue.name, target, envelope, 'ready', 'running', consumer, flag)
+    end
+    messages[#messages + 1] = field
+    messages[#messages + 1] = envelope
+  end
+  room = room - taken
+  if taken > 0 then reply[#reply + 1] = {queue.index, target, context, messages} end
+end
+
+local function take_list(queue, target, most)
+  local length = redis.call('LLEN', queue.name .. target)
+  if length > 0 then take(queue, target, math.min(length, most, room)) end
+end
+
+-- One turn of all lanes of a queue. The next lane is on the right of the ring; who was served goes to the left.
+local function take_turn(queue)
+  local lanes = queue.name .. ':lanes'
+  local count = redis.call('LLEN', lanes)
+  local share = math.max(1, math.ceil(room / math.max(1, count)))
+  for _ = 1, count do
+    if is_full() or visits <= 0 then return end
+    visits = visits - 1
+    local lane = redis.call('RPOP', lanes)
+    if skipped[lane] then
+      queue.has_skipped = true
+      redis.call('LPUSH', lanes, lane)
+    else
+      take_list(queue, ':lane:' .. lane, share)
+      if redis.call('LLEN', queue.name .. ':lane:' .. lane) > 0 then redis.call('LPUSH', lanes, lane) end
+    end
+  end
+end
+
+for _, target in ipairs(PRIORITIES) do
+  for _, queue in ipairs(queues) do
+    if not is_full() then take_list(queue, target, room) end
+  end
+end
+for _, queue in ipairs(queues) do
+  local before
+  repeat
+    before = room
+    take_turn(queue)
+  until room == before or is_full()
+end
+
+for _, queue in ipairs(queues) do
+  if (is_full() or queue.has_skipped) and has_ready(queue.name) then
+    ring(queue.name)
+    reply[is_full() and 3 or 4] = 1
+  end
+end
+moves_done()
+return reply

@@ -1,0 +1,14 @@
+-- Remove the messages of a queue that are ready or delayed.
+--
+-- KEYS: queue
+-- Returns how many were ready.
+-- include: queue
+local queue, count = KEYS[1], 0
+local function remove(list)
+  count = count + redis.call('LLEN', list)
+  redis.call('DEL', list)
+end
+for _, target in ipairs(PRIORITIES) do remove(queue .. target) end
+for _, lane in ipairs(redis.call('LRANGE', queue .. ':lanes', 0, -1)) do remove(queue .. ':lane:' .. lane) end
+redis.call('DEL', queue .. ':lanes', queue .. ':delayed', queue .. ':wake')
+return count
