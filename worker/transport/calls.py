@@ -75,7 +75,7 @@ class Calls:
             name: Script.of(library, name)
             for name in (
                 *("bury", "claim", "clear", "defer", "delay", "heartbeat"),
-                *("promote", "publish", "reap", "release", "size"),
+                *("promote", "publish", "reap", "release", "ring", "size"),
             )
         }
 
@@ -146,6 +146,10 @@ class Calls:
     def clear(self, queue: str) -> Call:
         """Remove ready and delayed messages. The reply: how many were ready."""
         return Call(self._scripts["clear"], [queue], [])
+
+    def ring(self, queue: str) -> Call:
+        """Wake a consumer."""
+        return Call(self._scripts["ring"], [queue], [])
 
     def size(self, queue: str) -> Call:
         """Count ready messages."""

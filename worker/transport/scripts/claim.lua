@@ -27,6 +27,10 @@ local function next_list()
   return list
 end
 
+-- A server that is out of memory refuses what may need more, unless the script has written before. Claims must go on then:
+-- they are what empties it. So the first write is one that is never refused.
+redis.call('HDEL', lease, '')
+
 local acks = next_list()
 for from = 1, #acks, 1000 do
   redis.call('HDEL', lease, unpack(acks, from, math.min(from + 999, #acks)))
@@ -39,8 +43,7 @@ while at < #ARGV do
   at = at + 2
 end
 
--- Before any lease is written, so that whoever looks for leases that have ended finds every one. It is refused by a
--- server that is out of memory: then nothing has moved.
+-- Before any lease is written, so that whoever looks for leases that have ended finds every one.
 local known = redis.call('ZSCORE', consumers, consumer) and 1 or 0
 for _, queue in ipairs(queues) do
   if not queue.no_ack then

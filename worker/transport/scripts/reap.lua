@@ -7,6 +7,7 @@
 -- include: queue
 -- include: journal
 -- include: giveback
+redis.call('ZREM', KEYS[1], '')  -- A full server refuses nothing after this: see claim.
 local most, count = tonumber(ARGV[2]), 0
 for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. real_ms(), 'LIMIT', 0, 10)) do
   local lease = ARGV[1] .. consumer
