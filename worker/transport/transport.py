@@ -6,6 +6,7 @@ read-only is waited for; the worker does not learn of it.
 """
 
 import logging
+import socket
 import time
 from typing import Any
 
@@ -127,7 +128,7 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
                 left = 1.0 if end is None else end - time.monotonic()
                 loop.turn(min(1.0, max(0.0, left)))
                 if end is not None and self.deliveries == before and time.monotonic() >= end:
-                    raise TimeoutError
+                    raise socket.timeout
         finally:
             self._turns -= 1
 

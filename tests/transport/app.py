@@ -1,0 +1,75 @@
+"""A Celery application on the transport: `celery -A tests.transport.app worker`. Its tasks write what they did to a file.
+
+`TRANSPORT_TEST_BROKER` is its server, `TRANSPORT_TEST_LOG` the file.
+"""
+
+import os
+import time
+from typing import Any
+
+from celery import Celery, Task
+
+from worker.transport.urls import use_for_redis_urls
+
+use_for_redis_urls()
+
+app = Celery("transport-test", broker=os.environ.get("TRANSPORT_TEST_BROKER", "redis://"))
+app.conf.update(
+    result_backend=os.environ.get("TRANSPORT_TEST_BACKEND"),
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"namespace": "{test}", "lease": 2.0, "heartbeat": 0.5},
+    task_default_queue="{test}:tasks",
+    task_acks_late=True,
+    worker_prefetch_multiplier=8,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+)
+
+
+def _note(text: str) -> None:
+    """One line in the file, whole even if the process is killed."""
+    file = os.open(os.environ["TRANSPORT_TEST_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, f"{text}\n".encode())
+    finally:
+        os.close(file)
+
+
+@app.task
+def note(text: str, seconds: float = 0) -> str:
+    """Take a while, then note a text."""
+    if seconds:
+        time.sleep(seconds)
+    _note(text)
+    return text
+
+
+@app.task(bind=True, max_retries=2)
+def fail_once(self: Task, text: str) -> None:
+    """Fail the first time."""
+    if self.request.retries == 0:
+        raise self.retry(countdown=0.2)
+    _note(text)
+
+
+@app.task
+def gather(texts: list[str]) -> str:
+    """Note what others have returned."""
+    _note("+".join(sorted(texts)))
+    return "gathered"
+
+
+@app.task(bind=True)
+def begin(self: Task, text: str, seconds: float) -> None:
+    """Note the beginning, take a while, note the end."""
+    _note(f"{text} begins")
+    time.sleep(seconds)
+    _note(f"{text} ends")
+
+
+def send_stock(broker: str, task: str, *arguments: Any, **options: Any) -> None:
+    """Send a task as a producer that knows nothing of the transport."""
+    from kombu import Connection
+    from kombu.transport.redis import Transport
+
+    with Connection(broker, transport=Transport) as connection:
+        app.send_task(task, arguments, connection=connection, **options)
