@@ -9,12 +9,18 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.runtime.driver import Driven, Driver
 from worker.clock import SystemClock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, LogEvent
+from worker.runtime.chores import Chores
 from worker.runtime.environment import ExecutionEnvironment, Host
+from worker.runtime.forking import CAN_FORK
+from worker.runtime.launcher import Launcher
 from worker.runtime.layer import runtime_folder
+from worker.runtime.log import LogSink
 from worker.runtime.surroundings import AwsAccess
+from worker.runtime.watch import Watch
 
 ARN = "arn:aws:lambda:eu-west-1:000000000000:function:f"
 ACCESS = AwsAccess(endpoint_url="http://127.0.0.1:4566", access_key_id="AKTEST", secret_access_key="secret")
@@ -71,17 +77,42 @@ def sunk() -> Sunk:
     return []
 
 
+@pytest.fixture(params=["fork", "exec"] if CAN_FORK else ["exec"])
+def can_fork(request: pytest.FixtureRequest) -> bool:
+    """Both ways to start a process."""
+    return request.param == "fork"
+
+
 @pytest.fixture
-def host(folder: Path, sunk: Sunk) -> Host:
+def driver() -> Driver:
+    """A loop that runs while the test waits."""
+    return Driver()
+
+
+@pytest.fixture
+def host(folder: Path, sunk: Sunk, driver: Driver, can_fork: bool) -> Iterator[Host]:
     """What every environment of the test is given."""
     temporary = folder / "temporary"
     temporary.mkdir()
+    host = make_host(folder, temporary, driver, can_fork, lambda *handed_on: sunk.append(handed_on))
+    yield host
+    driver.finish(host.chores)
+    host.launcher.close()
+
+
+def make_host(folder: Path, temporary: Path, driver: Driver, can_fork: bool, sink: LogSink) -> Host:
+    """A host with boto3 in `folder`."""
+    layer = runtime_folder(folder)
     return Host(
-        runtime_folder=runtime_folder(folder),
+        loop=driver.loop,
+        watch=Watch(driver.loop),
+        chores=Chores(driver.loop),
+        launcher=Launcher(layer, can_fork=can_fork),
+        runtime_folder=layer,
         temporary=temporary,
         access=ACCESS,
         clock=SystemClock(),
-        sink=lambda function, stream, events: sunk.append((function, stream, events)),
+        sink=sink,
     )
 
 
@@ -100,14 +131,20 @@ def write_code(folder: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def environment(host: Host, write_code: Callable[..., Path]) -> Iterator[Callable[..., ExecutionEnvironment]]:
-    """Make an environment for the text of an app.py; what else is given changes the function's configuration."""
+def make(host: Host, driver: Driver) -> Iterator[Callable[..., Driven]]:
+    """Make an environment for a code folder; what else is given changes the function's configuration, or the host."""
     made = []
 
-    def make(app: str, **changes: object) -> ExecutionEnvironment:
-        made.append(ExecutionEnvironment(configure(**changes), write_code(app), host))
+    def make(root: Path, host: Host = host, **changes: object) -> Driven:
+        made.append(Driven(ExecutionEnvironment(configure(**changes), root, host), driver))
         return made[-1]
 
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def environment(make: Callable[..., Driven], write_code: Callable[..., Path]) -> Callable[..., Driven]:
+    """Make an environment for the text of an app.py; what else is given changes the function's configuration."""
+    return lambda app, **changes: make(write_code(app), **changes)

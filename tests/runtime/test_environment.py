@@ -11,11 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.runtime.conftest import ACCESS, ARN, configure, event, is_gone, messages, result
+from tests.runtime.conftest import ACCESS, ARN, event, is_gone, messages, result
 from tests.waiting import wait_until
-from worker.invocation import Lost, Succeeded, TimedOut
-from worker.runtime.environment import ExecutionEnvironment
-from worker.runtime.process import CannotStart
+from worker.invocation import Crashed, Lost, Succeeded, TimedOut
+from worker.runtime.child import CannotStart
 
 COUNTS = """
 import os
@@ -128,17 +127,14 @@ def test_nothing_of_ours_can_be_imported(environment):
     assert result(environment(app).invoke(event())) == [[], True, [], True]
 
 
-def test_bundle_may_have_packages_named_like_ours(host, write_code):
+def test_bundle_may_have_packages_named_like_ours(make, write_code):
     """`config` and `worker` of the deployment package are the function's own."""
     root = write_code(
         "import config, worker\ndef handler(event, context): return [config.A, worker.B]",
         config="A = 1",
         worker="B = 2",
     )
-    own = ExecutionEnvironment(configure(), root, host)
-
-    attempt = own.invoke(event())
-    own.close()
+    attempt = make(root).invoke(event())
 
     assert attempt.outcome == Succeeded(b"[1, 2]")
 
@@ -158,28 +154,21 @@ def test_boto3_is_there_and_leads_to_us(environment, changes):
     assert seen == [ACCESS.endpoint_url, "eu-west-1", ACCESS.access_key_id]
 
 
-def test_bundled_module_wins_over_the_one_that_comes_with_the_runtime(host, write_code):
+def test_bundled_module_wins_over_the_one_that_comes_with_the_runtime(make, write_code):
     """The code root comes before boto3's folder on the path."""
     root = write_code("import six\ndef handler(event, context): return six.MINE", six="MINE = True")
-    own = ExecutionEnvironment(configure(), root, host)
-
-    attempt = own.invoke(event())
-    own.close()
+    attempt = make(root).invoke(event())
 
     assert attempt.outcome == Succeeded(b"true")
 
 
-def test_handler_in_a_package(host, write_code):
+def test_handler_in_a_package(make, write_code):
     """`pkg/mod.handler` and `pkg.mod.handler` are the same."""
     root = write_code("")
     (root / "pkg").mkdir()
     (root / "pkg" / "mod.py").write_text("def handler(event, context): return __name__")
-    answers = []
 
-    for name in ("pkg/mod.handler", "pkg.mod.handler"):
-        own = ExecutionEnvironment(configure(handler=name), root, host)
-        answers.append(own.invoke(event()).outcome)
-        own.close()
+    answers = [make(root, handler=name).invoke(event()).outcome for name in ("pkg/mod.handler", "pkg.mod.handler")]
 
     assert answers == [Succeeded(b'"pkg.mod"')] * 2
 
@@ -375,7 +364,7 @@ def test_children_do_not_inherit_the_descriptors(environment):
     assert result(environment(app).invoke(event())) == [[0, 1, 2], 4]  # the fourth is the folder that ls reads
 
 
-def test_temporary_folder_is_its_own_and_goes(host, write_code):
+def test_temporary_folder_is_its_own_and_goes(host, environment):
     """Only the owner may enter it; it is the home as well; it is removed at the end."""
     app = """
     import os, pathlib, tempfile
@@ -384,7 +373,7 @@ def test_temporary_folder_is_its_own_and_goes(host, write_code):
         pathlib.Path(folder, "file").touch()
         return [folder, str(pathlib.Path.home()), oct(os.stat(folder).st_mode)[-3:]]
     """
-    own = ExecutionEnvironment(configure(), write_code(app), host)
+    own = environment(app)
     folder, home, mode = result(own.invoke(event()))
 
     own.close()
@@ -414,49 +403,71 @@ def test_background_process_ends_with_the_environment(environment, ending):
     wait_until(lambda: is_gone(background), "the background process has ended")
 
 
-def test_last_words_between_invocations_are_kept(host, write_code, sunk):
+def test_last_words_between_invocations_are_kept(environment, driver, sunk):
     """What a thread of the handler prints after the answer is in the log when the environment ends."""
     app = """
     import os, threading
     def late(): print("late", flush=True)
     def handler(event, context): threading.Timer(0.05, late).start(); return os.getpid()
     """
-    late = ExecutionEnvironment(configure(), write_code(app), host)
+    late = environment(app)
     late.invoke(event())
 
-    wait_until(lambda: late._process.is_idle() and late._log._events, "the thread has printed")
+    driver.until(lambda: late._log._events, "the thread has printed")
     late.close()
 
     assert [line.message for _, _, events in sunk for line in events] == ["late"]
 
 
-def test_aborted_invocation_is_lost(environment, folder):
+HANGS = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path(event).touch()\n    time.sleep(60)\n"
+
+
+def test_aborted_invocation_is_lost(environment, driver, folder):
     """When the worker ends, the function is not blamed for the kill."""
-    import threading
-
-    app = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path(event).touch()\n    time.sleep(60)\n"
-    long = environment(app, timeout=30)
+    long = environment(HANGS, timeout=30)
     mark = folder / "mark"
+    attempts = []
 
-    def abort():
-        wait_until(mark.exists, "the handler runs")
-        long.abort()
+    long.environment.invoke(event(str(mark)), attempts.append)
+    driver.until(mark.exists, "the handler runs")
+    long.abort()
+    driver.until(lambda: attempts, "the attempt is answered")
 
-    aborting = threading.Thread(target=abort)
-    aborting.start()
-    attempt = long.invoke(event(str(mark)))
-    aborting.join()
-
-    assert isinstance(attempt.outcome, Lost)
+    assert [type(attempt.outcome) for attempt in attempts] == [Lost]
 
 
-def test_process_that_cannot_be_started(host, folder):
+def test_killed_invocation_is_a_crash(environment, driver, folder):
+    """A kill on request is as one from outside; the next invocation gets a new process."""
+    long = environment(HANGS, timeout=30)
+    mark = folder / "mark"
+    attempts = []
+
+    long.environment.invoke(event(str(mark)), attempts.append)
+    driver.until(mark.exists, "the handler runs")
+    long.kill()
+    driver.until(lambda: attempts, "the attempt is answered")
+
+    assert [type(attempt.outcome) for attempt in attempts] == [Crashed]
+    assert attempts[0].outcome.error_message.endswith("Runtime exited with error: signal: killed")
+    assert long.invoke(event(None)).outcome.error_type == "TypeError"
+
+
+def test_kill_before_the_process_has_started(environment, driver):
+    """A kill that comes while the process is being started reaches it all the same."""
+    early = environment("import time; time.sleep(60)", timeout=60)
+    attempts = []
+
+    early.environment.invoke(event(), attempts.append)
+    early.kill()
+    driver.until(lambda: attempts, "the attempt is answered")
+
+    assert [type(attempt.outcome) for attempt in attempts] == [Crashed]
+
+
+def test_process_that_cannot_be_started(make, folder):
     """Without a code folder there is no process; the error is ours."""
-    own = ExecutionEnvironment(configure(), folder / "missing", host)
-
     with pytest.raises(CannotStart):
-        own.invoke(event())
-    own.close()
+        make(folder / "missing").invoke(event())
 
 
 STUCK = {
@@ -467,7 +478,7 @@ STUCK = {
 
 
 @pytest.mark.parametrize("case", STUCK)
-def test_nothing_outlives_a_worker_that_is_killed(folder, write_code, case):
+def test_nothing_outlives_a_worker_that_is_killed(folder, write_code, can_fork, case):
     """After SIGKILL of the worker, handler and background process end, also in endless loops that hold the lock."""
     app = f"""
     import os, pathlib, subprocess
@@ -481,13 +492,14 @@ def test_nothing_outlives_a_worker_that_is_killed(folder, write_code, case):
     root = write_code(app)
     worker = textwrap.dedent(f"""
     from pathlib import Path
-    from tests.runtime.conftest import ACCESS, configure, event
-    from worker.clock import SystemClock
-    from worker.runtime.environment import ExecutionEnvironment, Host
+    from tests.runtime.conftest import configure, event, make_host
+    from tests.runtime.driver import Driven, Driver
+    from worker.runtime.environment import ExecutionEnvironment
     folder = Path({str(folder)!r})
-    host = Host(folder, folder, ACCESS, SystemClock(), print)
+    driver = Driver()
+    host = make_host(folder, folder, driver, {can_fork}, print)
     environment = ExecutionEnvironment(configure(timeout=900), Path({str(root)!r}), host)
-    environment.invoke(event())
+    Driven(environment, driver).invoke(event())
     input()
     """)
     with subprocess.Popen(
@@ -500,7 +512,7 @@ def test_nothing_outlives_a_worker_that_is_killed(folder, write_code, case):
 
         process.kill()
 
-    wait_until(lambda: all(map(is_gone, pids)), f"{pids} have ended", timeout=5)
+    wait_until(lambda: all(map(is_gone, pids)), f"{pids} have ended")
 
 
 def test_payload_is_not_encoded_again(environment):

@@ -43,7 +43,7 @@ def sink():
 
 @pytest.fixture
 def log(sink):
-    return Log("f", "stream", SystemClock(), sink)
+    return Log("f", "stream", SystemClock(), sink, lambda work, then: then(work()))
 
 
 @pytest.mark.parametrize("case", OUTPUTS)

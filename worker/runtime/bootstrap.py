@@ -507,5 +507,23 @@ def main(control: int, lifeline: int, largest: int) -> None:
         os.killpg(0, signal.SIGKILL)
 
 
+def fork_for_worker(descriptor: int) -> None:
+    """Be the fork server at the end of the socket `descriptor`; return in each process that it forks.
+
+    Whoever looks from there finds this file run with the arguments of a single process, and no trace of the server.
+    """
+    known = set(sys.modules)
+    folder = __file__.rpartition(os.sep)[0]
+    sys.path.insert(0, folder)
+    forkserver = importlib.import_module("forkserver")
+    del sys.path[0]
+    forkserver.serve(descriptor)
+    for name in set(sys.modules) - known:
+        del sys.modules[name]
+    sys.path_importer_cache.pop(folder, None)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        fork_for_worker(int(sys.argv[2]))
     main(*map(int, sys.argv[1:4]))

@@ -8,6 +8,8 @@ An invocation goes through these steps:
 3. If the process did not answer (too late, too big, dead), it is killed with all it started. The temporary folder and
    the log stream stay; the next invocation begins at step 1.
 
+Nothing here waits: each step ends by naming the one that follows. What may block is done among the `Chores`.
+
 The exception to AWS: a crash while the handler is imported is reported as the crash that it is, at once. AWS waits for
 the timeout and reports that.
 """
@@ -17,6 +19,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -27,23 +30,29 @@ from worker.clock import Clock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Crashed, FunctionError, Invocation, Lost, Outcome, Succeeded, TimedOut
 from worker.runtime import failures, interpreter, lines, surroundings, wire
+from worker.runtime.child import CannotStart, Child
+from worker.runtime.launcher import Launch, Launcher
 from worker.runtime.log import Log, LogSink
-from worker.runtime.process import LOOK, DeadlinePassed, Ending, Exited, HandlerProcess, OutOfMemory
+from worker.runtime.process import DeadlinePassed, Ending, Exited, HandlerProcess, OutOfMemory, Surveillance
 from worker.runtime.surroundings import AwsAccess
 from worker.runtime.wire import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host(Surveillance):
     """What a worker gives to each of its environments."""
 
+    launcher: Launcher
     runtime_folder: Path  # where a handler finds boto3
     temporary: Path  # where the environments' own folders are made
     access: AwsAccess
     clock: Clock
     sink: LogSink
     init_timeout: float = limits.INIT_TIMEOUT  # seconds
-    look_every: float = LOOK  # seconds between two looks at a running process's memory and at its log
+
+
+#: Is handed how an invocation went, or why it could not even begin.
+Done = Callable[["Attempt | CannotStart"], object]
 
 
 class _Verdict(NamedTuple):
@@ -54,10 +63,10 @@ class _Verdict(NamedTuple):
 
 
 class ExecutionEnvironment:
-    """A place where one revision of one function runs. One thread at a time may use it; only `abort` is for others."""
+    """A place where one revision of one function runs, one invocation at a time. Only the loop's thread may use it."""
 
     def __init__(self, function: FunctionConfiguration, code_root: Path, host: Host) -> None:
-        """Make the place; the process is started by the first invocation.
+        """Make the place, in any thread; the process is started by the first invocation.
 
         Raises:
             OSError: the temporary folder could not be made.
@@ -68,10 +77,20 @@ class ExecutionEnvironment:
         self._interpreter = interpreter.find(function.runtime)
         self._temporary = Path(tempfile.mkdtemp(dir=host.temporary, prefix=""))
         stream = f"{host.clock.now():%Y/%m/%d}/[$LATEST]{secrets.token_hex(16)}"
-        self._log = Log(function.name, stream, host.clock, host.sink)
+        self._log = Log(function.name, stream, host.clock, host.sink, host.chores.do)
+        self._log.on_handed_on = self._on_handed_on
         self._process: HandlerProcess | None = None
         self._peak = 0  # most memory, in bytes, that the latest process was seen to hold
         self._is_aborted = False
+        self._is_closed = False
+        # Of the invocation that is under way:
+        self._is_killed = False
+        self._invocation: Invocation | None = None
+        self._done: Done | None = None
+        self._init_ms: float | None = None
+        self._started_at = host.clock.now()
+        self._begun = 0.0
+        self._finished: Attempt | None = None  # while the sink still has a part of its log
 
     @property
     def is_warm(self) -> bool:
@@ -83,74 +102,108 @@ class ExecutionEnvironment:
         """The process that is warm, if there is one."""
         return self._process.pid if self._process else None
 
-    def invoke(self, invocation: Invocation) -> Attempt:
-        """Run the handler once.
+    def invoke(self, invocation: Invocation, done: Done) -> None:
+        """Run the handler once, and hand the attempt to `done`, after this has returned.
 
-        Raises:
-            CannotStart: the operating system refused to start the process. The handler did not run.
+        `done` gets a `CannotStart` if the operating system refused to start the process: the handler did not run then.
         """
-        if self._process is not None and not self._process.is_idle():
-            self._end_process()  # it died since it was last used
-        init_ms, verdict = None, _Verdict(None, None)
-        if self._process is None:
-            init_ms, verdict = self._initialise(invocation.request_id, self._host.init_timeout, phase="init")
-        self._log.say(lines.start(invocation.request_id))
-        started_at, begun = self._host.clock.now(), time.monotonic()
-        if verdict.outcome is not None:
-            _, verdict = self._initialise(invocation.request_id, self.function.timeout, phase="invoke")
+        self._invocation, self._done = invocation, done
+        self._init_ms, self._is_killed = None, False
+        process = self._process
+        if process is None:
+            self._initialise_first()
+        elif process.is_idle():
+            self._begin()
+            self._call(process)
+        else:  # it died since it was last used
+            self._process = None
+            process.end(lambda _: self._initialise_first())
+
+    # --- the init phase -----------------------------------------------------------------------------------------------
+
+    def _initialise_first(self) -> None:
+        self._initialise(self._host.init_timeout, "init", self._after_init)
+
+    def _after_init(self, duration_ms: float, verdict: _Verdict) -> None:
+        self._init_ms = duration_ms
+        self._begin()
         if verdict.outcome is None:
-            verdict = self._call(invocation, begun + self.function.timeout)
-        duration_ms = (time.monotonic() - begun) * 1000
-        self._say_how_it_ended(invocation.request_id, verdict, duration_ms, init_ms)
-        return Attempt(
-            outcome=self._outcome(verdict),
-            started_at=started_at,
-            duration_ms=duration_ms,
-            log_stream=self._log.stream,
-            log=self._log.take(),
-            init_duration_ms=init_ms,
-            max_memory_mb=self._peak_mb,
-        )
+            self._call(self._process)
+        elif self._is_aborted or self._is_killed:
+            self._finish(verdict)
+        else:
+            self._initialise(self.function.timeout, "invoke", self._after_second_init)
 
-    def _initialise(self, request_id: str, limit: float, *, phase: str) -> tuple[float, _Verdict]:
-        """Start the process and let it import the handler, for `limit` seconds. The time it took, in ms, and how."""
+    def _after_second_init(self, _duration_ms: float, verdict: _Verdict) -> None:
+        if verdict.outcome is None:
+            self._call(self._process)
+        else:
+            self._finish(verdict)
+
+    def _initialise(self, limit: float, phase: str, then: Callable[[float, _Verdict], None]) -> None:
+        """Start the process and let it import the handler, for `limit` seconds. Then: the time it took, in ms, and how.
+
+        A process that could not do it is ended.
+        """
         begun = time.monotonic()
-        self._process = process = self._start_process()
-        verdict = self._judge(process.receive(begun + limit), request_id)
-        duration_ms = (time.monotonic() - begun) * 1000
-        self._peak = process.peak
-        if verdict.outcome is not None:
-            self._end_process()
-            self._log.say(lines.init_report(duration_ms, phase=phase, error_type=verdict.blamed or ""))
-        return duration_ms, verdict
 
-    def _start_process(self) -> HandlerProcess:
+        def after(ending: Ending) -> None:
+            verdict = self._judge(ending)
+            duration_ms = (time.monotonic() - begun) * 1000
+            if verdict.outcome is not None:
+                self._log.say(lines.init_report(duration_ms, phase=phase, error_type=verdict.blamed or ""))
+            then(duration_ms, verdict)
+
+        def started(child: Child | CannotStart) -> None:
+            if isinstance(child, CannotStart):
+                self._deliver(child)
+                return
+            self._process = process = self._look_after(child)
+            process.receive(begun + limit, lambda ending: self._settle(process, ending, after))
+            if self._is_aborted or self._is_killed:
+                process.kill()
+
         version = self._interpreter.describe(self.function.runtime)
         self._log.say(lines.init_start(version, Arn.parse(self.function.arn).region))
-        process = HandlerProcess(
-            self._interpreter.path,
-            folder=self._code_root,
-            variables=surroundings.variables(
-                self.function,
-                access=self._host.access,
-                interpreter=self._interpreter.path,
-                code_root=self._code_root,
-                runtime_folder=self._host.runtime_folder,
-                temporary=self._temporary,
-                log_stream=self._log.stream,
-            ),
-            memory_limit=self.function.memory_size << 20,
-            output=self._log.write,
-            look=self._log.flush_if_due,
-            look_every=self._host.look_every,
-        )
-        if self._is_aborted:
-            process.kill()
-        return process
+        launch = self._launch()
+        self._host.chores.do(lambda: _start(self._host.launcher, launch), started)
 
-    def _call(self, invocation: Invocation, deadline: float) -> _Verdict:
-        process = self._process
+    def _launch(self) -> Launch:
+        variables = surroundings.variables(
+            self.function,
+            access=self._host.access,
+            interpreter=self._interpreter.path,
+            code_root=self._code_root,
+            runtime_folder=self._host.runtime_folder,
+            temporary=self._temporary,
+            log_stream=self._log.stream,
+        )
+        own = frozenset(self.function.environment or ())
+        return Launch(self._interpreter.path, self._code_root, variables, own)
+
+    def _look_after(self, child: Child) -> HandlerProcess:
+        return HandlerProcess(
+            child,
+            self._host,
+            memory_limit=self.function.memory_size << 20,
+            output=self._take_output,
+            look=self._log.flush_if_due,
+        )
+
+    # --- the invocation -----------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        invocation = self._invocation
+        assert invocation is not None, "an invocation is under way"
+        self._started_at = now = self._host.clock.now()
+        self._log.say(lines.start(invocation.request_id), now)
+        self._begun = time.monotonic()
+
+    def _call(self, process: HandlerProcess | None) -> None:
+        invocation = self._invocation
         assert process is not None, "an invocation is sent to a process that has imported the handler"
+        assert invocation is not None, "an invocation is under way"
+        deadline = self._begun + self.function.timeout
         header = {
             "id": invocation.request_id,
             "arn": invocation.invoked_arn,
@@ -158,13 +211,34 @@ class ExecutionEnvironment:
             "trace": invocation.trace_header,
             "client": invocation.client_context,
         }
-        ending = process.ask(wire.INVOKE, header, invocation.payload, deadline)
-        self._peak = process.peak
-        if not isinstance(ending, Frame) or process.is_over_its_memory:
-            self._end_process()
-        return self._judge(ending, invocation.request_id)
+        process.ask(wire.INVOKE, header, invocation.payload, deadline, self._after_call)
 
-    def _judge(self, ending: Ending, request_id: str) -> _Verdict:
+    def _after_call(self, ending: Ending) -> None:
+        process = self._process
+        assert process is not None, "a process answers while it is this environment's"
+        if type(ending) is Frame and ending.kind == wire.RESULT and not process.is_over_its_memory:
+            self._peak = process.peak
+            self._finish(_Verdict(Succeeded(ending.payload), None))  # the way that nearly all go
+        else:
+            self._settle(process, ending, lambda ending: self._finish(self._judge(ending)))
+
+    def _settle(self, process: HandlerProcess, ending: Ending, then: Callable[[Ending], None]) -> None:
+        """See to it that a process which is of no more use has ended before it is told what came of it."""
+        self._peak = process.peak
+        if isinstance(ending, Frame) and (
+            ending.kind == wire.READY or (ending.kind != wire.INIT_ERROR and not process.is_over_its_memory)
+        ):
+            then(ending)
+            return
+        self._process = None
+        if isinstance(ending, Exited):
+            then(ending)  # it is over already
+        else:
+            process.end(lambda _: then(ending))
+
+    def _judge(self, ending: Ending) -> _Verdict:
+        assert self._invocation is not None, "an invocation is under way"
+        request_id = self._invocation.request_id
         match ending:
             case Frame(kind=wire.READY):
                 return _Verdict(None, None)
@@ -183,25 +257,43 @@ class ExecutionEnvironment:
                 failure = failures.out_of_memory(request_id)
         return _Verdict(failure, failure.error_type)
 
-    def _say_how_it_ended(
-        self, request_id: str, verdict: _Verdict, duration_ms: float, init_duration_ms: float | None
-    ) -> None:
+    def _finish(self, verdict: _Verdict) -> None:
+        invocation = self._invocation
+        assert invocation is not None, "an invocation is under way"
+        duration_ms = (time.monotonic() - self._begun) * 1000
+        peak_mb = math.ceil(self._peak / 1_048_576)
+        self._say_how_it_ended(invocation.request_id, verdict, duration_ms, peak_mb)
+        attempt = Attempt(
+            outcome=self._outcome(verdict),
+            started_at=self._started_at,
+            duration_ms=duration_ms,
+            log_stream=self._log.stream,
+            log=self._log.take(),
+            init_duration_ms=self._init_ms,
+            max_memory_mb=peak_mb,
+        )
+        if self._log.is_handing_on:
+            self._finished = attempt  # what comes with it must not be stored before what came earlier
+        else:
+            self._deliver(attempt)
+
+    def _say_how_it_ended(self, request_id: str, verdict: _Verdict, duration_ms: float, peak_mb: int) -> None:
+        now = self._host.clock.now()
         match verdict.outcome:
             case TimedOut():
-                self._log.say(lines.timed_out(self._host.clock.now(), request_id, self.function.timeout))
+                self._log.say(lines.timed_out(now, request_id, self.function.timeout), now)
             case Crashed(error_message=message, error_type=kind):
-                self._log.say(lines.exited(message, kind))
-        self._log.say(lines.end(request_id))
-        self._log.say(
-            lines.report(
-                request_id,
-                duration_ms=duration_ms,
-                memory_size=self.function.memory_size,
-                max_memory_mb=self._peak_mb,
-                init_duration_ms=init_duration_ms,
-                error_type=verdict.blamed,
-            )
+                self._log.say(lines.exited(message, kind), now)
+        self._log.say(lines.end(request_id), now)
+        report = lines.report(
+            request_id,
+            duration_ms=duration_ms,
+            memory_size=self.function.memory_size,
+            max_memory_mb=peak_mb,
+            init_duration_ms=self._init_ms,
+            error_type=verdict.blamed,
         )
+        self._log.say(report, now)
 
     def _outcome(self, verdict: _Verdict) -> Outcome:
         if self._is_aborted and isinstance(verdict.outcome, Crashed):
@@ -209,31 +301,66 @@ class ExecutionEnvironment:
         assert verdict.outcome is not None, "an exchange with a ready process ends with an outcome"
         return verdict.outcome
 
-    @property
-    def _peak_mb(self) -> int:
-        return math.ceil(self._peak / 1_048_576)
+    def _deliver(self, result: Attempt | CannotStart) -> None:
+        done, self._done = self._done, None
+        assert done is not None, "an invocation is answered once"
+        done(result)
 
-    def _end_process(self) -> None:
+    # --- the log ------------------------------------------------------------------------------------------------------
+
+    def _take_output(self, data: bytes) -> None:
+        self._log.write(data)
+        if self._log.is_full and self._process is not None:
+            self._process.pause_output()
+
+    def _on_handed_on(self) -> None:
+        if self._process is not None and not self._log.is_full:
+            self._process.resume_output()
+        attempt = self._finished
+        if attempt is not None and not self._log.is_handing_on:
+            self._finished = None
+            self._deliver(attempt)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Kill what runs: the invocation ends as `Crashed`, as if the process had been killed from outside."""
+        self._is_killed = True
         if self._process is not None:
-            process, self._process = self._process, None
-            process.end()
+            self._process.kill()
 
     def abort(self) -> None:
-        """Kill what runs, from another thread: the invocation ends as `Lost`, because the function is not to blame."""
+        """Kill what runs: the invocation ends as `Lost`, because the function is not to blame."""
         self._is_aborted = True
-        process = self._process
-        if process is not None:
-            process.kill()
+        if self._process is not None:
+            self._process.kill()
 
     def close(self) -> None:
-        """End the process with all it started, remove the temporary folder, and hand on the last of the log."""
-        try:
-            self._end_process()
-        finally:
-            # What cannot be removed now is removed with the folder around it, by a worker that starts later.
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        """End the process with all it started, remove the temporary folder, and hand on the last of the log.
+
+        Not while an invocation is under way. It has come to its end when the chores are done.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        process, self._process = self._process, None
+        if process is not None:
+            process.end(lambda _: self._remove())
+        else:
+            self._remove()
+
+    def _remove(self) -> None:
         self._log.close()
+        # What cannot be removed now is removed with the folder around it, by a worker that starts later.
+        self._host.chores.do(lambda: shutil.rmtree(self._temporary, ignore_errors=True), lambda _: None)
 
     def __repr__(self) -> str:
         state = f"pid {self.pid}" if self.is_warm else "cold"
         return f"<ExecutionEnvironment {self.function.name} {self.function.revision_id} {state}>"
+
+
+def _start(launcher: Launcher, launch: Launch) -> Child | CannotStart:
+    try:
+        return launcher.start(launch)
+    except CannotStart as error:
+        return error

@@ -30,15 +30,20 @@ class Interpreter:
         return name if self.version[:2] == RUNTIMES[runtime] else f"{name} (in place of {runtime})"
 
 
+def base() -> Interpreter:
+    """The interpreter that runs this process, outside of any virtual environment."""
+    return Interpreter(getattr(sys, "_base_executable", sys.executable), sys.version_info[:3])
+
+
 @cache
 def find(runtime: str) -> Interpreter:
     """The interpreter for `runtime`, a name of `RUNTIMES`. Asked once per process and runtime."""
-    base = Interpreter(getattr(sys, "_base_executable", sys.executable), sys.version_info[:3])
-    if base.version[:2] == RUNTIMES[runtime]:
-        return base
+    own = base()
+    if own.version[:2] == RUNTIMES[runtime]:
+        return own
     on_path = shutil.which(runtime)
     found = _probe(on_path) if on_path else None
-    return found if found is not None and found.version[:2] == RUNTIMES[runtime] else base
+    return found if found is not None and found.version[:2] == RUNTIMES[runtime] else own
 
 
 def _probe(path: str) -> Interpreter | None:

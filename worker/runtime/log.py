@@ -4,20 +4,25 @@ Output becomes one event a line; the platform adds its own lines in between. Whi
 to the sink after a second or 64 KiB, whichever is first; what is left at its end goes with the answer, so that a short
 invocation costs no round trip for its log. A line without end is cut at 256 KiB.
 
+The sink may block, so it is called among the chores, once at a time. A handler that prints faster than the sink takes
+is not listened to meanwhile (`is_full`), and waits as for any slow reader.
+
 While Redis is away the handler runs on: its log is kept and tried again every second. Beyond 4 MiB the oldest events
 are dropped, and the log says how many.
 """
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from redis.exceptions import RedisError
 
 from worker.clock import Clock, to_ms
 from worker.invocation import LogEvent
+from worker.runtime.chores import Do
 
-#: Is handed a function's name, the name of a log stream, and the next events of it, in the thread that runs the
-#: invocation. If it raises RedisError, it is asked again later; part of the log may then be there twice.
+#: Is handed a function's name, the name of a log stream, and the next events of it, in any thread. If it raises
+#: RedisError, it is asked again later; part of the log may then be there twice.
 LogSink = Callable[[str, str, list[LogEvent]], None]
 
 #: A longer line is cut into several events. Source: the size of a CloudWatch Logs event.
@@ -35,19 +40,34 @@ MAX_KEPT = 4_194_304
 
 
 class Log:
-    """What one environment has to say. Used by one thread at a time."""
+    """What one environment has to say. Used by the loop's thread."""
 
-    def __init__(self, function: str, stream: str, clock: Clock, sink: LogSink) -> None:
+    def __init__(self, function: str, stream: str, clock: Clock, sink: LogSink, do: Do[bool]) -> None:
+        """Begin a log stream. `do` does what blocks, as `Chores.do`."""
         self.stream = stream
+        self.on_handed_on: Callable[[], object] = lambda: None  # is called whenever the sink has answered
         self._function = function
         self._clock = clock
         self._sink = sink
+        self._do = do
         self._unfinished = bytearray()
         self._events: list[LogEvent] = []
         self._size = 0
         self._due = 0.0  # when the sink is asked next, on time.monotonic
         self._not_before = 0.0  # when it may be asked again after a failure
         self._dropped = 0
+        self._is_handing_on = False
+        self._is_closed = False
+
+    @property
+    def is_handing_on(self) -> bool:
+        """Whether the sink has been asked and has not answered."""
+        return self._is_handing_on
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it should take in no more until the sink has answered."""
+        return self._is_handing_on and self._size >= FLUSH_SIZE
 
     def write(self, data: bytes) -> None:
         """Take in output of the handler's process."""
@@ -66,10 +86,11 @@ class Log:
         if self._size >= FLUSH_SIZE:
             self.flush()
 
-    def say(self, line: str) -> None:
-        """Add a line of the platform's."""
-        self._finish_line()
-        self._append(LogEvent(to_ms(self._clock.now()), line))
+    def say(self, line: str, now: datetime | None = None) -> None:
+        """Add a line of the platform's; `now` saves asking the clock once more."""
+        if self._unfinished:
+            self._finish_line()
+        self._append(LogEvent(to_ms(now or self._clock.now()), line))
 
     def flush_if_due(self) -> None:
         """Hand on what has waited for a second."""
@@ -77,27 +98,49 @@ class Log:
             self.flush()
 
     def flush(self) -> None:
-        """Hand on every finished line, or keep them for later if the sink does not take them."""
-        if time.monotonic() >= self._not_before:
-            try:
-                self._sink(self._function, self.stream, self._events)
-            except RedisError:
-                self._due = self._not_before = time.monotonic() + FLUSH_AFTER
-            else:
-                self._take_events()
+        """Hand on every finished line, and keep them for later if the sink does not take them."""
+        if not self._is_handing_on and time.monotonic() >= self._not_before:
+            self._is_handing_on = True
+            dropped = self._dropped
+            events = self._take_events()
+            self._do(lambda: self._is_taken(events), lambda is_taken: self._go_on(events, dropped, is_taken=is_taken))
         if self._size > MAX_KEPT:
             self._drop_oldest()
 
     def close(self) -> None:
         """Hand on all that is left, now or never."""
         self._finish_line()
+        self._is_closed = True
         if self._events:
+            self._not_before = 0.0
             self.flush()
 
     def take(self) -> tuple[LogEvent, ...]:
         """What was not handed on, for the answer; a line that has no end yet ends here."""
-        self._finish_line()
+        if self._unfinished:
+            self._finish_line()
         return tuple(self._take_events())
+
+    def _is_taken(self, events: list[LogEvent]) -> bool:
+        try:
+            self._sink(self._function, self.stream, events)
+        except RedisError:
+            return False
+        return True
+
+    def _go_on(self, events: list[LogEvent], dropped: int, *, is_taken: bool) -> None:
+        self._is_handing_on = False
+        if is_taken:
+            if self._size >= FLUSH_SIZE or (self._is_closed and self._events):
+                self.flush()
+        else:
+            self._due = self._not_before = time.monotonic() + FLUSH_AFTER
+            self._events[:0] = events
+            self._size += sum(len(event.message) + EVENT_SIZE for event in events)
+            self._dropped = dropped
+            if self._size > MAX_KEPT:
+                self._drop_oldest()
+        self.on_handed_on()
 
     def _finish_line(self) -> None:
         if self._unfinished:

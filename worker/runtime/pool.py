@@ -1,25 +1,33 @@
 """The environments that one worker keeps: each invocation gets a warm one of its function, or a new one.
 
-Many threads run invocations at the same time, each with an environment that is its own meanwhile. What is to be reused
-and closed is decided by the `Shelf`, under the lock; starting, running and closing happen outside it.
+Everything here happens in the thread of the worker's event loop, which is never blocked: any number of invocations run
+at the same time, each in an environment that is its own meanwhile. What is to be reused and closed is decided by the
+`Shelf`; what takes time is done among the `Chores`.
 """
 
-import threading
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
+from worker.event_loop import Loop
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost
+from worker.runtime import interpreter
+from worker.runtime.child import CannotStart
+from worker.runtime.chores import Chores
 from worker.runtime.code import CodeMissing, CodeStore, UnusablePackage
 from worker.runtime.environment import ExecutionEnvironment, Host
+from worker.runtime.forking import CAN_FORK
+from worker.runtime.launcher import Launcher
 from worker.runtime.layer import runtime_folder
 from worker.runtime.log import LogSink
-from worker.runtime.process import CannotStart
 from worker.runtime.scratch import Scratch
 from worker.runtime.shelf import Shelf
 from worker.runtime.surroundings import AwsAccess
+from worker.runtime.watch import Watch
 
 #: How long an environment may be idle before `sweep` closes it, in seconds.
 MAX_IDLE_AGE = 300.0
@@ -27,9 +35,40 @@ MAX_IDLE_AGE = 300.0
 #: How many environments of one worker may be idle.
 MAX_IDLE = 64
 
+#: How long `close` waits for processes to end and logs to be written, in seconds.
+CLOSING = 15.0
+
+_ENDING = "No environment: the worker is ending."
+
+Done = Callable[[Attempt], object]
+
+
+class Run:
+    """One invocation that is under way."""
+
+    __slots__ = ("done", "environment", "function", "invocation", "is_killed")
+
+    def __init__(self, function: FunctionConfiguration, invocation: Invocation, done: Done) -> None:
+        self.function = function
+        self.invocation = invocation
+        self.done = done
+        self.environment: ExecutionEnvironment | None = None  # where it runs; the pool's business
+        self.is_killed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The handler's process, as long as there is one."""
+        return self.environment.pid if self.environment is not None else None
+
+    def kill(self) -> None:
+        """Kill the handler's process: the attempt ends as `Crashed`, unless it was faster."""
+        self.is_killed = True
+        if self.environment is not None:
+            self.environment.kill()
+
 
 class EnvironmentPool:
-    """Runs invocations. Any number of threads may call `run`; `sweep` is to be called every minute or so."""
+    """Runs invocations. Only the loop's thread may use it; `sweep` is to be called every minute or so."""
 
     def __init__(
         self,
@@ -38,11 +77,17 @@ class EnvironmentPool:
         clock: Clock,
         sink: LogSink,
         access: AwsAccess,
+        loop: Loop,
         *,
         max_idle: int = MAX_IDLE,
         max_idle_age: float = MAX_IDLE_AGE,
+        can_fork: bool = CAN_FORK,
     ) -> None:
         """Keep what the environments need below the data folder `root`.
+
+        `code` and `sink` are called in other threads than the loop's.
+
+        Without `can_fork` every process is started by itself.
 
         Raises:
             OSError: the data folder cannot be written.
@@ -50,115 +95,133 @@ class EnvironmentPool:
         self._code = code
         self._clock = clock
         self._scratch = Scratch(root / "environments")
+        layer = runtime_folder(root)
         self._host = Host(
-            runtime_folder=runtime_folder(root),
+            loop=loop,
+            watch=Watch(loop),
+            chores=Chores(loop),
+            launcher=Launcher(layer, can_fork=can_fork),
+            runtime_folder=layer,
             temporary=self._scratch.path,
             access=access,
             clock=clock,
             sink=sink,
         )
         self._idle: Shelf[ExecutionEnvironment] = Shelf(max_idle, max_idle_age)
-        self._running: set[ExecutionEnvironment] = set()
-        self._changed = threading.Condition()
+        self._runs: set[Run] = set()
         self._is_closed = False
+        self._host.chores.do(lambda: self._host.launcher.prepare(interpreter.base().path), lambda _: None)
 
-    def run(self, function: FunctionConfiguration, invocation: Invocation) -> Attempt:
-        """Run one attempt, in this thread. It takes at most init limit + the function's timeout + the time of a kill.
+    def run(self, function: FunctionConfiguration, invocation: Invocation, done: Done) -> Run:
+        """Run one attempt, and call `done` with it: once, in the loop, after this has returned.
 
-        The outcome is `Lost` if we could not even start: no code, no process, or the pool is closed.
+        It takes at most init limit + the function's timeout + the time of a kill. The outcome is `Lost` if we could
+        not even start: no code, no process, or the pool is closed.
         """
-        try:
-            environment = self._obtain(function)
-        except (_Closed, CodeMissing, UnusablePackage, StoreUnavailable, OSError) as error:
-            return self._lost(f"No environment for function '{function.name}': {type(error).__name__}: {error}")
-        try:
-            attempt = environment.invoke(invocation)
-        except CannotStart as error:
-            self._discard(environment)
-            return self._lost(str(error))
-        except BaseException:
-            self._discard(environment)
-            raise
-        self._give_back(environment)
-        return attempt
-
-    def _obtain(self, function: FunctionConfiguration) -> ExecutionEnvironment:
-        with self._changed:
-            if self._is_closed:
-                raise _Closed("the worker is ending")
-            environment, outdated = self._idle.take(function.name, function.revision_id)
-            if environment is not None:
-                self._running.add(environment)
+        run = Run(function, invocation, done)
+        self._runs.add(run)
+        if self._is_closed:
+            self._host.loop.call_soon_threadsafe(lambda: self._lose(run, _ENDING))
+            return run
+        environment, outdated = self._idle.take(function.name, function.revision_id)
         for old in outdated:
             old.close()
-        return environment or self._make(function)
+        if environment is not None:
+            self._begin(run, environment)
+        else:
+            self._host.chores.do(lambda: self._make(function), lambda made: self._go_on(run, made))
+        return run
 
-    def _make(self, function: FunctionConfiguration) -> ExecutionEnvironment:
-        environment = ExecutionEnvironment(function, self._code.root(function.code_sha256), self._host)
-        with self._changed:
-            if not self._is_closed:
-                self._running.add(environment)
-                return environment
-        environment.close()
-        raise _Closed("the worker is ending")
+    def _make(self, function: FunctionConfiguration) -> ExecutionEnvironment | str:
+        """A new environment, or why there is none. This may take a while."""
+        try:
+            return ExecutionEnvironment(function, self._code.root(function.code_sha256), self._host)
+        except (CodeMissing, UnusablePackage, StoreUnavailable, OSError) as error:
+            return f"No environment for function '{function.name}': {type(error).__name__}: {error}"
 
-    def _give_back(self, environment: ExecutionEnvironment) -> None:
-        function = environment.function
-        with self._changed:
-            is_closed = self._is_closed
-            if not is_closed:
-                self._running.remove(environment)
-                surplus = self._idle.put(
-                    environment,
-                    function=function.name,
-                    revision=function.revision_id,
-                    is_warm=environment.is_warm,
-                    now=self._clock.monotonic(),
-                )
-        if is_closed:
-            self._discard(environment)
+    def _go_on(self, run: Run, made: ExecutionEnvironment | str) -> None:
+        if isinstance(made, str):
+            self._lose(run, made)
+        elif self._is_closed:
+            made.close()
+            self._lose(run, _ENDING)
+        else:
+            self._begin(run, made)
+
+    def _begin(self, run: Run, environment: ExecutionEnvironment) -> None:
+        run.environment = environment
+        environment.invoke(run.invocation, partial(self._finish, run))
+        if run.is_killed:
+            environment.kill()
+
+    def _finish(self, run: Run, result: Attempt | CannotStart) -> None:
+        environment, run.environment = run.environment, None
+        assert environment is not None, "a result comes from the environment that was asked"
+        self._take_back(environment, is_usable=isinstance(result, Attempt))
+        if isinstance(result, Attempt):
+            self._end(run, result)
+        else:
+            self._lose(run, str(result))
+
+    def _lose(self, run: Run, reason: str) -> None:
+        self._end(run, Attempt(outcome=Lost(reason), started_at=self._clock.now(), duration_ms=0.0))
+
+    def _end(self, run: Run, attempt: Attempt) -> None:
+        if run in self._runs:  # else `close` did not wait for it
+            self._runs.remove(run)
+            run.done(attempt)
+
+    def _take_back(self, environment: ExecutionEnvironment, *, is_usable: bool) -> None:
+        """Keep an environment whose invocation is over, if it is of use."""
+        if self._is_closed or not is_usable:
+            environment.close()
             return
+        function = environment.function
+        surplus = self._idle.put(
+            environment,
+            function=function.name,
+            revision=function.revision_id,
+            is_warm=environment.is_warm,
+            now=self._clock.monotonic(),
+        )
         for old in surplus:
             old.close()
 
-    def _discard(self, environment: ExecutionEnvironment) -> None:
-        try:
-            environment.close()
-        finally:
-            with self._changed:
-                self._running.remove(environment)
-                self._changed.notify_all()
+    @property
+    def running(self) -> Counter[str]:
+        """How many invocations are under way, by the function's name."""
+        return Counter(run.function.name for run in self._runs)
 
-    def _lost(self, reason: str) -> Attempt:
-        return Attempt(outcome=Lost(reason), started_at=self._clock.now(), duration_ms=0.0)
+    @property
+    def idle(self) -> int:
+        """How many environments wait for an invocation."""
+        return len(self._idle)
 
     def sweep(self) -> None:
         """Close what has been idle for too long."""
-        with self._changed:
-            expired = self._idle.expire(self._clock.monotonic())
-        for environment in expired:
+        for environment in self._idle.expire(self._clock.monotonic()):
             environment.close()
 
-    def close(self) -> None:
-        """End all environments and wait until they are gone. Invocations that still run end as `Lost`."""
-        with self._changed:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            for environment in self._running:
-                environment.abort()
-            idle = self._idle.clear()
-        for environment in idle:
+    def close(self, seconds: float = CLOSING) -> None:
+        """End all environments and wait until they are gone, so long at most. Invocations that still run are `Lost`.
+
+        Their `done` is called before this returns: the loop need not run any more, and is not needed.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for run in list(self._runs):
+            if run.environment is not None:
+                run.environment.abort()
+        for environment in self._idle.clear():
             environment.close()
-        with self._changed:
-            self._changed.wait_for(lambda: not self._running)
+        self._host.chores.finish(seconds)
+        for run in list(self._runs):
+            self._lose(run, _ENDING)
+        self._host.chores.close()
+        self._host.watch.close()
+        self._host.launcher.close()
         self._scratch.close()
 
     def __repr__(self) -> str:
-        with self._changed:
-            running = Counter(environment.function.name for environment in self._running)
-            return f"<EnvironmentPool running={dict(running)} idle={self._idle}>"
-
-
-class _Closed(Exception):
-    """Raised when the pool takes no more invocations."""
+        return f"<EnvironmentPool running={dict(self.running)} idle={self._idle}>"

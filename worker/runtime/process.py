@@ -1,28 +1,27 @@
-"""One handler's process, as the worker sees it: started, spoken to, watched, and ended with all it started.
+"""One handler's process, as the worker sees it: spoken to, watched, and ended with all it started.
 
 It is the leader of a session and process group of its own, so that a terminal's Ctrl-C does not reach it and one kill
 ends it with its children. It holds the reading end of a pipe whose writing end is ours: when this worker dies, the pipe
 ends, and the kernel kills the group (`bootstrap.end_with_worker`). Only a child that leaves the group by making a
 session of its own gets away, as a daemon would.
 
-All waiting is in `receive`: in the calling thread, on the socket and on what the handler prints.
+Nothing here waits. The event loop tells when the process answers or prints, the `Watch` when it is time to look; an
+exchange ends with a call of `done`, exactly once, and never before the call that began it has returned.
 """
 
-import math
 import os
 import select
-import signal
-import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from config import limits
+from worker.event_loop import Loop
+from worker.runtime.child import Child
+from worker.runtime.chores import Chores
 from worker.runtime.memory import MemoryGauge
+from worker.runtime.watch import Watch
 from worker.runtime.wire import Frame, Incoming, Outgoing, WireBroken
 
 #: How often a running process is looked at for its memory, in seconds.
@@ -31,17 +30,12 @@ LOOK = 0.1
 #: How long a process that closed its socket may take to end, in seconds, before it is ended.
 LINGER = 1.0
 
-_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _READ = 65_536
-
-
-class CannotStart(Exception):
-    """Raised when the operating system refuses to start a process. The function is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The process ended by itself. `code` is its exit code, or the negative number of the signal that killed it."""
+    """The process has ended, and all is given back. `code`: exit code, or negative number of the signal."""
 
     code: int
 
@@ -56,146 +50,207 @@ class OutOfMemory:
     """The process holds more memory than its function may; it still runs."""
 
 
+Ending = Frame | Exited | DeadlinePassed | OutOfMemory
+
+Done = Callable[[Ending], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveillance:
+    """With what a process is driven and looked after; the same for all of a worker."""
+
+    loop: Loop
+    watch: Watch
+    chores: Chores
+    look_every: float = LOOK  # seconds between two looks at a running process's memory and at its log
+
+
 class HandlerProcess:
-    """A process that runs `bootstrap.py`. One thread at a time may use it; only `kill` is for others."""
+    """A process that runs `bootstrap.py`. Only the loop's thread may use it. One exchange at a time."""
 
     def __init__(
         self,
-        interpreter: str,
+        child: Child,
+        surveillance: Surveillance,
         *,
-        folder: Path,
-        variables: Mapping[str, str],
         memory_limit: int,
-        output: Callable[[bytes], None],
-        look: Callable[[], None],
-        look_every: float = LOOK,
+        output: Callable[[bytes], object],
+        look: Callable[[], object],
     ) -> None:
-        """Start it.
+        """Look after `child` from now on.
 
         Args:
-            interpreter: path of the Python to run.
-            folder: where it runs.
-            variables: its whole environment.
+            child: the process.
+            surveillance: who helps.
             memory_limit: bytes that it may hold with its children.
             output: is handed what it prints, as it comes.
             look: is called about every `look_every` seconds while it runs, before its memory is looked at.
-            look_every: see `look`.
-
-        Raises:
-            CannotStart: the operating system refused.
         """
+        self.peak = 0  # most memory seen, in bytes
+        self.next_look = 0.0
+        self._child = child
+        self._control = child.lines.control
+        self._printed = child.lines.printed
+        self._loop = surveillance.loop
+        self._watch = surveillance.watch
+        self._chores = surveillance.chores
+        self._look_every = surveillance.look_every
         self._memory_limit = memory_limit
         self._output = output
         self._look = look
-        self._look_every = look_every
-        self._next_look = 0.0
-        self.peak = 0  # most memory seen, in bytes
-        self._lock = threading.Lock()
-        self._ended = False
-        try:
-            self._start(interpreter, folder, variables)
-        except OSError as error:
-            raise CannotStart(f"{interpreter} could not be started in {folder}: {error}") from error
-        self._memory = MemoryGauge(self._process.pid)
-        self._poll = select.poll()
-        self._poll.register(self._control, select.POLLIN)
-        self._poll.register(self._printed, select.POLLIN)
-        self._prints = True
-
-    def _start(self, interpreter: str, folder: Path, variables: Mapping[str, str]) -> None:
-        self._control, theirs = socket.socketpair()
-        lifeline, self._lifeline = os.pipe()
-        self._printed, their_output = os.pipe()
-        try:
-            # Without `site` (-S): the packages of the base interpreter are not the function's. The bootstrap makes good
-            # for the rest. Both outputs are one pipe, which keeps their order.
-            self._process = subprocess.Popen(
-                [interpreter, "-S", _BOOTSTRAP, str(theirs.fileno()), str(lifeline), str(limits.MAX_SYNC_RESPONSE)],
-                cwd=folder,
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=their_output,
-                stderr=their_output,
-                pass_fds=(theirs.fileno(), lifeline),
-                start_new_session=True,
-            )
-        except OSError:
-            self._close_descriptors()
-            raise
-        finally:
-            theirs.close()
-            os.close(lifeline)
-            os.close(their_output)
-        self._control.setblocking(False)
-        os.set_blocking(self._printed, False)
+        self._memory = MemoryGauge(child.pid)
+        self._incoming = Incoming(limits.MAX_SYNC_RESPONSE)
+        self._outgoing: Outgoing | None = None
+        self._done: Done | None = None  # of the exchange that is under way
+        self._deadline = 0.0
+        self._memory_due = 0.0
+        self._listens = True  # to the socket
+        self._prints = True  # the pipe has another end
+        self._is_paused = False
+        self._state = select.poll()
+        self._state.register(self._control, select.POLLIN)
+        self._state.register(self._printed, select.POLLIN)
+        self._loop.add_reader(self._control.fileno(), self._on_answer)
+        self._loop.add_reader(self._printed, self._on_output)
 
     @property
     def pid(self) -> int:
         """Its process id, which is its process group's as well."""
-        return self._process.pid
+        return self._child.pid
 
     def is_idle(self) -> bool:
         """Whether it lives and has nothing to say. Takes in what it printed since it was last used."""
-        for descriptor, _ in self._poll.poll(0):
-            if descriptor == self._control.fileno():
+        for descriptor, _ in self._state.poll(0):
+            if descriptor != self._printed:
                 return False
             self._read_output()
-        return True
+        return self._listens
 
-    def ask(self, kind: bytes, header: Mapping[str, Any], payload: bytes, deadline: float) -> "Ending":
-        """Send a frame and wait for the answer until `deadline`, on `time.monotonic`."""
+    def ask(self, kind: bytes, header: Mapping[str, Any], payload: bytes, deadline: float, done: Done) -> None:
+        """Send a frame, and hand the answer to `done`, or what came instead until `deadline`, on `time.monotonic`."""
+        self.receive(deadline, done)
         outgoing = Outgoing(kind, header, payload)
         try:
-            if outgoing.send(self._control):
-                return self.receive(deadline)
-            self._poll.modify(self._control, select.POLLIN | select.POLLOUT)
-            return self.receive(deadline, outgoing)
+            if not outgoing.send(self._control):
+                self._outgoing = outgoing
+                self._loop.add_writer(self._control.fileno(), self._on_room)
         except WireBroken:
-            return self._await_exit(deadline)
+            self._break()
 
-    def receive(self, deadline: float, outgoing: Outgoing | None = None) -> "Ending":
-        """Wait for a frame until `deadline`, on `time.monotonic`, while `outgoing` is still being sent."""
-        incoming = Incoming(limits.MAX_SYNC_RESPONSE)
-        now = time.monotonic()
-        self._next_look = now + self._look_every
-        while now < deadline:
-            wait = min(deadline, self._next_look) - now
-            for descriptor, events in self._poll.poll(max(math.ceil(wait * 1000), 0)):
-                if descriptor == self._printed:
-                    self._read_output()
-                    continue
-                try:
-                    frame = self._move(events, incoming, outgoing)
-                except WireBroken:
-                    return self._await_exit(deadline)
-                if frame is not None:
-                    return self._finish(frame)
-            now = time.monotonic()
-            if now >= self._next_look:
-                self._next_look = now + self._look_every
-                self._look()
-                if self._is_too_big(self._memory.read_with_children()):
-                    return OutOfMemory()
-        return DeadlinePassed()
+    def receive(self, deadline: float, done: Done) -> None:
+        """Hand the next frame to `done`, or what came instead until `deadline`, on `time.monotonic`."""
+        self._done = done
+        self._deadline = deadline
+        self._memory_due = time.monotonic() + self._look_every
+        self.next_look = min(deadline, self._memory_due)
+        self._watch.add(self)
 
-    def _move(self, events: int, incoming: Incoming, outgoing: Outgoing | None) -> Frame | None:
-        if events & select.POLLOUT and outgoing is not None and outgoing.send(self._control):
-            self._poll.modify(self._control, select.POLLIN)
-        return incoming.receive(self._control) if events & ~select.POLLOUT else None
-
-    def _finish(self, frame: Frame) -> Frame:
-        self._read_output()
-        self._is_too_big(self._memory.read())
-        return frame
-
-    def _is_too_big(self, size: int) -> bool:
-        self.peak = max(self.peak, size)
-        return size > self._memory_limit
+    def look(self, now: float) -> None:
+        """See whether it is too late or too big. Called by the `Watch`."""
+        if now >= self._deadline:
+            self._conclude(DeadlinePassed())
+            return
+        self._look()
+        if self._is_too_big(self._memory.read_with_children()):
+            self._conclude(OutOfMemory())
+            return
+        self._memory_due = now + self._look_every
+        self.next_look = min(self._deadline, self._memory_due)
 
     @property
     def is_over_its_memory(self) -> bool:
         """Whether it has at some time held more than it may."""
         return self.peak > self._memory_limit
+
+    def pause_output(self) -> None:
+        """Take in nothing that it prints, for now: a handler that prints faster than its log is written has to wait."""
+        if self._prints and not self._is_paused:
+            self._is_paused = True
+            self._loop.remove_reader(self._printed)
+
+    def resume_output(self) -> None:
+        """Take in again what it prints."""
+        if self._prints and self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._printed, self._on_output)
+
+    def kill(self) -> None:
+        """Kill the process group. What is under way ends as `Exited`."""
+        self._child.kill()
+        if self._done is not None:
+            self._break()
+
+    def end(self, then: Callable[[int], object], *, linger: float = 0.0) -> None:
+        """End it with all it started, within `linger` seconds, and then call `then` with the exit code.
+
+        What it had printed has been taken in by then, and everything given back. What is under way gets no answer.
+        """
+        self._stop_listening()
+        self._done = None
+        self._watch.discard(self)
+        if not linger:
+            self._child.kill()  # here, because the chores may have to wait
+        self._chores.do(lambda: self._child.end(linger), lambda code: self._finish(code, then))
+
+    # --- what the loop tells ------------------------------------------------------------------------------------------
+
+    def _on_answer(self) -> None:
+        try:
+            frame = self._incoming.receive(self._control)
+        except WireBroken:
+            self._break()
+            return
+        if frame is None:
+            return
+        self._read_output()
+        self._is_too_big(self._memory.read())
+        if self._done is None:
+            self._break()  # nobody has asked: the handler got hold of the socket
+        else:
+            self._conclude(frame)
+
+    def _on_room(self) -> None:
+        try:
+            if self._outgoing is not None and self._outgoing.send(self._control):
+                self._forget_outgoing()
+        except WireBroken:
+            self._break()
+
+    def _on_output(self) -> None:
+        self._read_output()
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _conclude(self, ending: Ending) -> None:
+        done, self._done = self._done, None
+        self._watch.discard(self)
+        if done is not None:
+            done(ending)
+
+    def _break(self) -> None:
+        """The socket is closed. Say how the process ended; if it goes on without one, it is killed."""
+        self._stop_listening()
+        done = self._done
+        if done is None:
+            return  # seen by `is_idle`, when it is to be used again
+        linger = max(min(LINGER, self._deadline - time.monotonic()), 0.001)
+        self.end(lambda code: done(Exited(code)), linger=linger)  # `Exited` means: it is over already
+
+    def _stop_listening(self) -> None:
+        self._forget_outgoing()
+        if self._listens:
+            self._listens = False
+            self._loop.remove_reader(self._control.fileno())
+
+    def _forget_outgoing(self) -> None:
+        if self._outgoing is not None:
+            self._outgoing = None
+            self._loop.remove_writer(self._control.fileno())
+
+    def _is_too_big(self, size: int) -> bool:
+        if size > self.peak:
+            self.peak = size
+        return size > self._memory_limit
 
     def _read_output(self) -> None:
         """Take in what was printed. At most 1 MiB at once: a thread of the handler may print without end."""
@@ -209,47 +264,20 @@ class HandlerProcess:
             if data:
                 self._output(data)
             else:  # nobody holds the other end any more
-                self._prints = False
-                self._poll.unregister(self._printed)
+                self._stop_printing()
             if len(data) < _READ:
                 return
 
-    def _await_exit(self, deadline: float) -> Exited:
-        """How it ended, now that the socket is closed. If it goes on without one, it is killed."""
-        try:
-            self._process.wait(max(min(LINGER, deadline - time.monotonic()), 0))
-        except subprocess.TimeoutExpired:
-            self.kill()
-        return Exited(self._process.wait())
+    def _stop_printing(self) -> None:
+        self._prints = False
+        self._state.unregister(self._printed)
+        if not self._is_paused:
+            self._loop.remove_reader(self._printed)
 
-    def kill(self) -> None:
-        """Kill the process group. Any thread may do this, also after the end."""
-        with self._lock:
-            if self._ended:
-                return
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                return  # nobody is left; macOS says so in its own way
-
-    def end(self) -> None:
-        """Kill it with all it started, take in what it had printed, and give everything back."""
-        self.kill()
-        with self._lock:
-            if self._ended:
-                return
-            self._ended = True  # from here on its number may be somebody else's
-            self._process.wait()
-        try:
-            self._read_output()
-        finally:
-            self._memory.close()
-            self._close_descriptors()
-
-    def _close_descriptors(self) -> None:
-        self._control.close()
-        os.close(self._lifeline)
-        os.close(self._printed)
-
-
-Ending = Frame | Exited | DeadlinePassed | OutOfMemory
+    def _finish(self, code: int, then: Callable[[int], object]) -> None:
+        self._read_output()
+        if self._prints:
+            self._stop_printing()
+        self._memory.close()
+        self._child.lines.close()
+        then(code)

@@ -24,6 +24,17 @@ class AwsAccess:
     session_token: str = field(default="", repr=False)  # empty: SDKs sign without one
 
 
+def read_at_start(interpreter: str, runtime_folder: Path) -> Mapping[str, str]:
+    """Those variables that an interpreter reads when it starts, as they are unless the user has others."""
+    return {
+        "LANG": "en_US.UTF-8",
+        "LC_CTYPE": "C.UTF-8",
+        "PATH": f"{Path(interpreter).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": str(runtime_folder),
+        "TZ": ":UTC",
+    }
+
+
 def variables(
     function: FunctionConfiguration,
     *,
@@ -37,21 +48,17 @@ def variables(
     """All variables of a new process but `_X_AMZN_TRACE_ID`, which comes with each invocation."""
     region = Arn.parse(function.arn).region
     replaceable = {
+        **read_at_start(interpreter, runtime_folder),
         "AWS_ENDPOINT_URL": access.endpoint_url,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
         "_AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1",
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "HOME": str(temporary),
-        "LANG": "en_US.UTF-8",
-        "LC_CTYPE": "C.UTF-8",
         "LD_LIBRARY_PATH": f"{code_root}:{code_root / 'lib'}",
-        "PATH": f"{Path(interpreter).parent}:/usr/local/bin:/usr/bin:/bin",
         "PWD": str(code_root),
-        "PYTHONPATH": str(runtime_folder),
         "SHLVL": "0",
         "TMPDIR": str(temporary),
-        "TZ": ":UTC",
     }
     reserved = {
         "_HANDLER": function.handler,

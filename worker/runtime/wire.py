@@ -23,6 +23,9 @@ TOO_LARGE = b"L"
 #: What one read takes at most, in bytes. Most frames are smaller, and come whole with the first read.
 _READ = 65_536
 
+#: Up to this size, in bytes, a payload is copied behind its header, which costs less than handing over two parts.
+_SMALL = 32_768
+
 #: Largest header that is believed, in bytes: it holds the text of an error once more.
 _MAX_HEADER = 16_777_216
 
@@ -45,7 +48,8 @@ class Outgoing:
 
     def __init__(self, kind: bytes, header: Mapping[str, Any], payload: bytes) -> None:
         head = orjson.dumps(header)
-        self._parts = [memoryview(HEAD.pack(kind, len(head), len(payload)) + head), memoryview(payload)]
+        start = HEAD.pack(kind, len(head), len(payload)) + head
+        self._parts: list[bytes | memoryview] = [start + payload] if len(payload) <= _SMALL else [start, payload]
 
     def send(self, control: socket.socket) -> bool:
         """Hand over what the socket takes. True if that was the rest.
@@ -68,11 +72,11 @@ class Outgoing:
             sent -= len(self._parts[0])
             del self._parts[0]
         if sent:
-            self._parts[0] = self._parts[0][sent:]
+            self._parts[0] = memoryview(self._parts[0])[sent:]
 
 
 class Incoming:
-    """A frame that may come in pieces. Its payload may have `largest` bytes."""
+    """Frames, one after the other, that may come in pieces. A payload may have `largest` bytes."""
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
@@ -96,7 +100,11 @@ class Incoming:
         if count == 0:
             raise WireBroken("the handler's process closed its socket in the middle of a frame")
         self._filled += count
-        return _unpack(bytes(self._data)) if self._filled == len(self._data) else None
+        if self._filled < len(self._data):
+            return None
+        whole = bytes(self._data)
+        self._data.clear()
+        return _unpack(whole)
 
     def _begin(self, data: bytes) -> Frame | None:
         if not data:

@@ -1,0 +1,75 @@
+"""An event loop for tests, which runs only while a test waits for something."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from worker.event_loop import Loop
+from worker.invocation import Attempt, Invocation
+from worker.runtime.child import CannotStart
+from worker.runtime.chores import Chores
+from worker.runtime.environment import ExecutionEnvironment
+
+
+class Driver:
+    """Runs a loop until something has happened. What it says of times is generous: a machine may be slow."""
+
+    def __init__(self) -> None:
+        self._asyncio = asyncio.new_event_loop()
+        self.failures: list[dict[str, Any]] = []
+        self._asyncio.set_exception_handler(lambda _, context: self.failures.append(context))
+
+    @property
+    def loop(self) -> Loop:
+        """The loop."""
+        return self._asyncio
+
+    def until(self, predicate: Callable[[], object], description: str, timeout: float = 60.0) -> None:
+        """Run the loop until `predicate` is true."""
+        deadline = time.monotonic() + timeout
+        while not predicate():
+            assert time.monotonic() < deadline, f"waited {timeout:g} s in vain until {description}"
+            self._asyncio.call_later(0.005, self._asyncio.stop)
+            self._asyncio.run_forever()
+            assert self.failures == []
+
+    def result(self, start: Callable[[Callable[[Any], object]], object]) -> Any:
+        """Run the loop until what `start` was given is called, and return what it was called with."""
+        future = self._asyncio.create_future()
+        start(future.set_result)
+        assert not future.done(), "done was called before the call returned"
+        answer = self._asyncio.run_until_complete(future)
+        assert self.failures == []
+        return answer
+
+    def finish(self, chores: Chores) -> None:
+        """Run the loop until the chores are done, then close both."""
+        assert chores.finish(60)
+        chores.close()
+        self._asyncio.run_until_complete(asyncio.sleep(0))
+        self._asyncio.close()
+        assert self.failures == []
+
+
+class Driven:
+    """An environment that can be asked as if it were not driven by a loop."""
+
+    def __init__(self, environment: ExecutionEnvironment, driver: Driver) -> None:
+        self.environment = environment
+        self._driver = driver
+
+    def invoke(self, invocation: Invocation) -> Attempt:
+        """Run the handler once, and the loop meanwhile."""
+        result = self._driver.result(lambda done: self.environment.invoke(invocation, done))
+        if isinstance(result, CannotStart):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """End it, and wait until it is gone."""
+        self.environment.close()
+        assert self.environment._host.chores.finish(60)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.environment, name)
