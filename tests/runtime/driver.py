@@ -8,7 +8,6 @@ from typing import Any
 from worker.event_loop import Loop
 from worker.invocation import Attempt, Invocation
 from worker.runtime.child import CannotStart
-from worker.runtime.chores import Chores
 from worker.runtime.environment import ExecutionEnvironment
 
 
@@ -43,11 +42,8 @@ class Driver:
         assert self.failures == []
         return answer
 
-    def finish(self, chores: Chores) -> None:
-        """Run the loop until the chores are done, then close both."""
-        assert chores.finish(60)
-        chores.close()
-        self._asyncio.run_until_complete(asyncio.sleep(0))
+    def close(self) -> None:
+        """Close the loop."""
         self._asyncio.close()
         assert self.failures == []
 

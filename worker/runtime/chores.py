@@ -64,5 +64,5 @@ class Chores:
         return True
 
     def close(self) -> None:
-        """Take no more; what has not begun is not done."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Take no more; what has not begun is not done. After this nothing calls the loop, if all had been done."""
+        self._threads.shutdown(wait=not self._open, cancel_futures=True)
