@@ -35,7 +35,7 @@ class OneFolder(CodeStore):
     def __init__(self, folder: Path) -> None:
         self._root = folder
 
-    def root(self, sha256: str) -> Path:
+    def root(self, sha256: str) -> Path:  # noqa: ARG002 - whatever is asked for
         """The folder."""
         return self._root
 

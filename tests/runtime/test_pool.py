@@ -190,19 +190,16 @@ def test_close_ends_everything(pool, driven, driver, function, folder):
     idle = pid_of(driven.run(function.model_copy(update={"name": "g"}), event()))
     mark = folder / "mark"
     attempts = []
-    running = pool.run(function, event({"mark": str(mark)}), attempts.append)
-    starting = pool.run(function.model_copy(update={"name": "h"}), event(), attempts.append)
-    driver.until(lambda: mark.exists() and starting.pid is None, "the handler runs")
-    pid = running.pid
-    assert repr(pool).startswith("<EnvironmentPool running={'f': 1")
+    run = pool.run(function, event({"mark": str(mark)}), attempts.append)
+    driver.until(mark.exists, "the handler runs")
+    running = run.pid
+    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'g': 1}>"
 
     pool.close()
 
     assert is_gone(idle)
-    assert is_gone(pid)
-    attempts.append(driven.run(function, event()))
-    assert [type(attempt.outcome) for attempt in attempts if not isinstance(attempt.outcome, Succeeded)][-1] is Lost
-    assert len(attempts) == 3
+    assert is_gone(running)
+    assert [type(attempt.outcome) for attempt in (*attempts, driven.run(function, event()))] == [Lost, Lost]
     assert list((folder / "environments").iterdir()) == []
     assert pool._host.launcher.server_pids() == []
 
