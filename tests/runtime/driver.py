@@ -31,7 +31,7 @@ class Driver:
             assert time.monotonic() < deadline, f"waited {timeout:g} s in vain until {description}"
             self._asyncio.call_later(0.005, self._asyncio.stop)
             self._asyncio.run_forever()
-            assert self.failures == []
+            self.check()
 
     def result(self, start: Callable[[Callable[[Any], object]], object]) -> Any:
         """Run the loop until what `start` was given is called, and return what it was called with."""
@@ -39,13 +39,18 @@ class Driver:
         start(future.set_result)
         assert not future.done(), "done was called before the call returned"
         answer = self._asyncio.run_until_complete(future)
-        assert self.failures == []
+        self.check()
         return answer
+
+    def check(self) -> None:
+        """Raise what a callback of the loop has raised."""
+        if self.failures:
+            raise self.failures.pop()["exception"]
 
     def close(self) -> None:
         """Close the loop."""
         self._asyncio.close()
-        assert self.failures == []
+        self.check()
 
 
 class Driven:
