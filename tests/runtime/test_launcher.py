@@ -11,7 +11,6 @@ import pytest
 from tests.runtime.conftest import event, is_gone, messages, result
 from tests.waiting import wait_until
 from worker.invocation import Crashed, Succeeded
-from worker.runtime import forkserver, launcher
 from worker.runtime.forking import CAN_FORK, ForkServer, ServerLost
 from worker.runtime.launcher import Launch, needs_a_start
 
@@ -221,9 +220,3 @@ def test_process_that_ends_at_once(environment):
 
     assert orjson.loads(attempt.outcome.response)["errorMessage"].endswith("exit status 17")
     assert any("Phase: invoke" in line for line in messages(attempt))
-
-
-def test_forkserver_is_not_imported_by_the_worker():
-    """It is for the inside; but its limit is what the worker relies on."""
-    assert forkserver.LARGEST_REQUEST >= 1 << 20
-    assert launcher.CAN_FORK
