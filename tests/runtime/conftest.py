@@ -84,9 +84,11 @@ def can_fork(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def driver() -> Driver:
+def driver() -> Iterator[Driver]:
     """A loop that runs while the test waits."""
-    return Driver()
+    driver = Driver()
+    yield driver
+    driver.close()
 
 
 @pytest.fixture
@@ -96,7 +98,8 @@ def host(folder: Path, sunk: Sunk, driver: Driver, can_fork: bool) -> Iterator[H
     temporary.mkdir()
     host = make_host(folder, temporary, driver, can_fork, lambda *handed_on: sunk.append(handed_on))
     yield host
-    driver.finish(host.chores)
+    assert host.chores.finish(60)
+    host.chores.close()
     host.launcher.close()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from worker.event_loop import Loop
 from worker.invocation import Attempt, Invocation
 from worker.runtime.child import CannotStart
-from worker.runtime.chores import Chores
 from worker.runtime.environment import ExecutionEnvironment
 
 
@@ -32,7 +31,7 @@ class Driver:
             assert time.monotonic() < deadline, f"waited {timeout:g} s in vain until {description}"
             self._asyncio.call_later(0.005, self._asyncio.stop)
             self._asyncio.run_forever()
-            assert self.failures == []
+            self.check()
 
     def result(self, start: Callable[[Callable[[Any], object]], object]) -> Any:
         """Run the loop until what `start` was given is called, and return what it was called with."""
@@ -40,16 +39,18 @@ class Driver:
         start(future.set_result)
         assert not future.done(), "done was called before the call returned"
         answer = self._asyncio.run_until_complete(future)
-        assert self.failures == []
+        self.check()
         return answer
 
-    def finish(self, chores: Chores) -> None:
-        """Run the loop until the chores are done, then close both."""
-        assert chores.finish(60)
-        chores.close()
-        self._asyncio.run_until_complete(asyncio.sleep(0))
+    def check(self) -> None:
+        """Raise what a callback of the loop has raised."""
+        if self.failures:
+            raise self.failures.pop()["exception"]
+
+    def close(self) -> None:
+        """Close the loop."""
         self._asyncio.close()
-        assert self.failures == []
+        self.check()
 
 
 class Driven:

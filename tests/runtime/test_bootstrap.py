@@ -7,15 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worker.runtime import bootstrap, wire
+import pytest
 
-SOURCE = Path(bootstrap.__file__)
+from worker.runtime import bootstrap, forkserver, wire
+
+#: The files that are run by a function's interpreter.
+INSIDE = [Path(module.__file__) for module in (bootstrap, forkserver)]
 
 
-def test_bootstrap_imports_the_standard_library_only():
-    """The handler's interpreter has nothing of ours, so the bootstrap must not need it."""
+@pytest.mark.parametrize("source", INSIDE, ids=lambda path: path.stem)
+def test_inside_the_standard_library_is_all_there_is(source):
+    """The handler's interpreter has nothing of ours, so what runs there must not need it."""
     imported = set()
-    for node in ast.walk(ast.parse(SOURCE.read_text())):
+    for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
             imported |= {alias.name.partition(".")[0] for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -26,9 +30,10 @@ def test_bootstrap_imports_the_standard_library_only():
     assert foreign == set()
 
 
-def test_bootstrap_is_written_in_the_oldest_supported_python():
+@pytest.mark.parametrize("source", INSIDE, ids=lambda path: path.stem)
+def test_inside_everything_is_written_in_the_oldest_supported_python(source):
     """Python 3.9 can parse it: no match statement, no newer syntax."""
-    ast.parse(SOURCE.read_text(), feature_version=(3, 9))
+    ast.parse(source.read_text(), feature_version=(3, 9))
 
 
 def test_both_halves_of_the_wire_mean_the_same():

@@ -1,18 +1,18 @@
 """The environments of one worker, with real packages in a real Redis."""
 
 import io
-import threading
+import os
+import signal
 import zipfile
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.runtime.conftest import ACCESS, configure, event, is_gone, result
-from tests.waiting import wait_until
 from worker.clock import SystemClock
-from worker.invocation import Lost, Succeeded
+from worker.invocation import Crashed, Lost, Succeeded
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
 
@@ -65,35 +65,70 @@ def function(code, redis):
     return configure(code_sha256=sha256, timeout=30)
 
 
+class DrivenPool:
+    """A pool, and a way to wait for the attempt that a run ends with."""
+
+    def __init__(self, pool, driver) -> None:
+        self.pool = pool
+        self._driver = driver
+
+    def run(self, function, invocation):
+        """Run one attempt, and the loop meanwhile."""
+        return self._driver.result(lambda done: self.pool.run(function, invocation, done))
+
+    def settle(self):
+        """Let everything that was begun come to its end."""
+        assert self.pool._host.chores.finish(60)
+
+
 @pytest.fixture
-def pool(code, folder, movable):
-    pool = EnvironmentPool(folder, code, movable, lambda *_: None, ACCESS, max_idle=4)
+def pool(code, folder, movable, driver, can_fork):
+    pool = EnvironmentPool(folder, code, movable, lambda *_: None, ACCESS, driver.loop, max_idle=4, can_fork=can_fork)
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def driven(pool, driver):
+    return DrivenPool(pool, driver)
+
+
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def pid_of(attempt):
     return result(attempt)[2]
 
 
-def test_invocations_share_a_warm_environment(pool, function):
+def test_invocations_share_a_warm_environment(pool, driven, function):
     """One after the other, they run in the same process; the pool shows what it has."""
-    first, second = pool.run(function, event(1, "A")), pool.run(function, event(2, "B"))
+    first, second = driven.run(function, event(1, "A")), driven.run(function, event(2, "B"))
 
     assert [result(first), result(second)] == [[1, "A", pid_of(first), 1], [2, "B", pid_of(first), 2]]
     assert repr(pool) == "<EnvironmentPool running={} idle={'f': 1}>"
+    assert (pool.running, pool.idle) == (Counter(), 1)
 
 
-def test_many_threads(pool, function):
-    """Every invocation gets its own answer, and an environment runs one at a time."""
+def test_many_at_once(pool, driver, function):
+    """Every invocation gets its own answer, once, and an environment runs one at a time."""
+    attempts = []
 
-    def fifty(thread):
-        return [result(pool.run(function, event(n, f"{thread}-{n}"))) for n in range(50)]
+    def go_on(lane, number):
+        if number < 50:
+            pool.run(function, event(number, f"{lane}-{number}"), lambda attempt: done(lane, number, attempt))
 
-    with ThreadPoolExecutor(8) as threads:
-        answers = [answer for answers in threads.map(fifty, range(8)) for answer in answers]
+    def done(lane, number, attempt):
+        attempts.append((lane, number, attempt))
+        go_on(lane, number + 1)
 
-    assert [answer[:2] for answer in answers] == [[n, f"{thread}-{n}"] for thread in range(8) for n in range(50)]
+    for lane in range(8):
+        go_on(lane, 0)
+    assert pool.running == Counter({"f": 8})
+    driver.until(lambda: len(attempts) >= 400, "all are answered", timeout=110)
+
+    answers = [result(attempt) for *_, attempt in sorted(attempts, key=lambda answered: answered[:2])]
+    assert [answer[:2] for answer in answers] == [[n, f"{lane}-{n}"] for lane in range(8) for n in range(50)]
     calls = Counter(pid for _, _, pid, _ in answers)
     assert sorted((pid, number) for _, _, pid, number in answers) == sorted(
         (pid, number + 1) for pid, count in calls.items() for number in range(count)
@@ -101,71 +136,131 @@ def test_many_threads(pool, function):
     assert repr(pool) == f"<EnvironmentPool running={{}} idle={{'f': {min(len(calls), 4)}}}>"
 
 
-def test_new_revision_replaces_the_old(pool, function):
+def test_new_revision_replaces_the_old(pool, driven, function):
     """The process of the older revision ends when the newer one is seen."""
-    old = pid_of(pool.run(function, event()))
+    old = pid_of(driven.run(function, event()))
 
-    new = pid_of(pool.run(function.model_copy(update={"revision_id": "r2"}), event()))
+    new = pid_of(driven.run(function.model_copy(update={"revision_id": "r2"}), event()))
+    driven.settle()
 
     assert new != old
     assert is_gone(old)
     assert repr(pool) == "<EnvironmentPool running={} idle={'f': 1}>"
 
 
-def test_sweep_closes_what_is_idle_for_five_minutes(pool, function, movable):
+def test_sweep_closes_what_is_idle_for_five_minutes(pool, driven, function, movable):
     """Not a moment earlier."""
-    pid = pid_of(pool.run(function, event()))
+    pid = pid_of(driven.run(function, event()))
 
     movable.added = 299
     pool.sweep()
+    driven.settle()
     assert not is_gone(pid)
     movable.added = 301
     pool.sweep()
+    driven.settle()
 
     assert is_gone(pid)
     assert repr(pool) == "<EnvironmentPool running={} idle={}>"
 
 
-def test_missing_code_is_not_the_functions_fault(pool, function):
+def test_missing_code_is_not_the_functions_fault(driven, function):
     """The attempt is lost, and the reason says what is missing."""
-    attempt = pool.run(function.model_copy(update={"code_sha256": "0" * 64}), event())
+    attempt = driven.run(function.model_copy(update={"code_sha256": "0" * 64}), event())
 
     assert attempt.outcome == Lost(f"No environment for function 'f': CodeMissing: {'0' * 64}")
 
 
-def test_process_that_cannot_be_started_is_not_the_functions_fault(pool, function, code):
+def test_process_that_cannot_be_started_is_not_the_functions_fault(pool, driven, function, code):
     """A code folder that vanished under the pool makes the attempt lost, and leaves nothing behind."""
     root = code.root(function.code_sha256)
     root.rename(root.with_suffix(".away"))
     root.touch()
     code.root = lambda _: root
 
-    attempt = pool.run(function, event())
+    attempt = driven.run(function, event())
 
     assert isinstance(attempt.outcome, Lost)
     assert "could not be started" in attempt.outcome.reason
     assert repr(pool) == "<EnvironmentPool running={} idle={}>"
 
 
-def test_close_ends_everything(pool, function, folder):
+def test_close_ends_everything(pool, driven, driver, function, folder):
     """What is idle ends, what runs is lost, what comes later is lost; no process and no folder is left."""
-    idle = pid_of(pool.run(function.model_copy(update={"name": "g"}), event()))
+    idle = pid_of(driven.run(function.model_copy(update={"name": "g"}), event()))
     mark = folder / "mark"
     attempts = []
-    running = threading.Thread(target=lambda: attempts.append(pool.run(function, event({"mark": str(mark)}))))
-    running.start()
-    wait_until(mark.exists, "the handler runs")
+    run = pool.run(function, event({"mark": str(mark)}), attempts.append)
+    driver.until(mark.exists, "the handler runs")
+    running = run.pid
     assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'g': 1}>"
 
     pool.close()
-    running.join()
 
     assert is_gone(idle)
-    assert [type(attempt.outcome) for attempt in (*attempts, pool.run(function, event()))] == [Lost, Lost]
+    assert is_gone(running)
+    assert [type(attempt.outcome) for attempt in (*attempts, driven.run(function, event()))] == [Lost, Lost]
     assert list((folder / "environments").iterdir()) == []
+    assert pool._host.launcher.server_pids() == []
 
 
-def test_handler_finds_boto3(pool, function):
+def test_close_does_not_need_the_loop(pool, driver, function):
+    """What was only just begun is answered as well, once, although the loop never turns again."""
+    attempts = []
+    runs = [pool.run(function, event(n), attempts.append) for n in range(3)]
+
+    pool.close()
+
+    assert [type(attempt.outcome) for attempt in attempts] == [Lost] * 3
+    assert [run.pid for run in runs] == [None] * 3
+    driver.until(lambda: True, "the loop turns")
+    assert len(attempts) == 3
+
+
+def test_killed_run(pool, driver, function, folder):
+    """A run is killed by itself; its neighbour is not touched, and its environment is used again."""
+    marks = [folder / "one", folder / "two"]
+    attempts = []
+    runs = [pool.run(function, event({"mark": str(mark)}), attempts.append) for mark in marks]
+    driver.until(lambda: all(mark.exists() for mark in marks), "the handlers run")
+    pids = [run.pid for run in runs]
+
+    runs[0].kill()
+    driver.until(lambda: attempts, "the killed one is answered")
+
+    assert [type(attempt.outcome) for attempt in attempts] == [Crashed]
+    assert [is_gone(pid) for pid in pids] == [True, False]
+    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'f': 1}>"
+    runs[0].kill()  # it is over: nothing happens to whoever has its environment now
+    runs[1].kill()
+    driver.until(lambda: len(attempts) == 2, "the other one is answered")
+
+
+def test_handler_finds_boto3(pool, driven, function):
     """The runtime's folder is below the data folder."""
-    assert isinstance(pool.run(function, event()).outcome, Succeeded)
+    assert isinstance(driven.run(function, event()).outcome, Succeeded)
     assert pool._host.runtime_folder.name == "python"
+
+
+def test_no_descriptor_is_left(pool, driven, driver, function, folder):
+    """After starts, crashes, kills and sweeps, the worker has open what it had before."""
+    driven.run(function, event())
+    driven.settle()
+    before = open_descriptors()
+
+    for number in range(5):
+        other = function.model_copy(update={"revision_id": f"r{number}", "name": "g"})
+        attempt = driven.run(other, event(number))
+        os.kill(pid_of(attempt), signal.SIGKILL)
+        driven.run(other, event(number))
+        attempts = []
+        run = pool.run(other, event({"mark": str(folder / f"mark-{number}")}), attempts.append)
+        driver.until((folder / f"mark-{number}").exists, "the handler runs")
+        run.kill()
+        driver.until(lambda: attempts, "it is answered")  # noqa: B023 - it is over before the next round
+        driven.run(function.model_copy(update={"code_sha256": "0" * 64, "name": "h"}), event())
+    for idle in pool._idle._remove(lambda idle: idle.item.function.name != "f"):
+        idle.close()
+    driven.settle()
+
+    assert open_descriptors() == before

@@ -520,7 +520,6 @@ def fork_for_worker(descriptor: int) -> None:
     forkserver.serve(descriptor)
     for name in set(sys.modules) - known:
         del sys.modules[name]
-    sys.path_importer_cache.pop(folder, None)
 
 
 if __name__ == "__main__":

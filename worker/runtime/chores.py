@@ -30,6 +30,7 @@ class Chores:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="chores")
         self._done: queue.SimpleQueue[Callable[[], object]] = queue.SimpleQueue()
         self._open = 0
+        self._is_closed = False
 
     def do(self, work: Callable[[], T], then: Callable[[T], object]) -> None:
         """Do `work` in a thread, and `then` with what it returned in the loop, never before this returned.
@@ -44,6 +45,8 @@ class Chores:
         self._loop.call_soon_threadsafe(self._follow_up)
 
     def _follow_up(self) -> None:
+        if self._is_closed:
+            return
         try:
             follow = self._done.get_nowait()
         except queue.Empty:
@@ -64,5 +67,7 @@ class Chores:
         return True
 
     def close(self) -> None:
-        """Take no more; what has not begun is not done."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Take no more; what has not begun is not done, and what was not done yet is followed by nothing."""
+        self._is_closed = True
+        # When all is done the threads are at their end, and have made their last call into the loop after this.
+        self._threads.shutdown(wait=not self._open, cancel_futures=True)

@@ -196,7 +196,7 @@ class ExecutionEnvironment:
         invocation = self._invocation
         assert invocation is not None, "an invocation is under way"
         self._started_at = now = self._host.clock.now()
-        self._log.say(lines.start(invocation.request_id), now)
+        self._log.say(lines.start(invocation.request_id), now=now)
         self._begun = time.monotonic()
 
     def _call(self, process: HandlerProcess | None) -> None:
@@ -280,11 +280,12 @@ class ExecutionEnvironment:
     def _say_how_it_ended(self, request_id: str, verdict: _Verdict, duration_ms: float, peak_mb: int) -> None:
         now = self._host.clock.now()
         match verdict.outcome:
+            case Succeeded():
+                pass
             case TimedOut():
-                self._log.say(lines.timed_out(now, request_id, self.function.timeout), now)
+                self._log.say(lines.timed_out(now, request_id, self.function.timeout), now=now)
             case Crashed(error_message=message, error_type=kind):
-                self._log.say(lines.exited(message, kind), now)
-        self._log.say(lines.end(request_id), now)
+                self._log.say(lines.exited(message, kind), now=now)
         report = lines.report(
             request_id,
             duration_ms=duration_ms,
@@ -293,7 +294,7 @@ class ExecutionEnvironment:
             init_duration_ms=self._init_ms,
             error_type=verdict.blamed,
         )
-        self._log.say(report, now)
+        self._log.say(lines.end(request_id), report, now=now)
 
     def _outcome(self, verdict: _Verdict) -> Outcome:
         if self._is_aborted and isinstance(verdict.outcome, Crashed):

@@ -107,20 +107,20 @@ class ForkServer:
                 socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
                 data = self._socket.recv(65_536)
             except OSError as error:
-                self._process.kill()
-                raise ServerLost(f"The fork server {self.pid} does not answer: {error}") from error
+                raise ServerLost(self._bury(f"does not answer: {error}")) from error
             if not data:
-                self._process.kill()
-                raise ServerLost(f"The fork server {self.pid} has ended.{self._say_last_words()}")
+                raise ServerLost(self._bury("has ended"))
         answer: dict[str, Any] = json.loads(data)
         return answer
 
-    def _say_last_words(self) -> str:
+    def _bury(self, why: str) -> str:
+        """End it, and say what happened, with its last words."""
+        self._process.kill()
         try:
             words = os.read(self._last_words, 65_536).decode("utf-8", "replace").strip()
         except BlockingIOError:
-            return ""
-        return f" It said: {words}" if words else ""
+            words = ""
+        return f"The fork server {self.pid} {why}. " + (f"It said: {words}" if words else "It said nothing.")
 
     def close(self) -> None:
         """End it. What it has forked is not touched."""

@@ -86,11 +86,13 @@ class Log:
         if self._size >= FLUSH_SIZE:
             self.flush()
 
-    def say(self, line: str, now: datetime | None = None) -> None:
-        """Add a line of the platform's; `now` saves asking the clock once more."""
+    def say(self, *said: str, now: datetime | None = None) -> None:
+        """Add lines of the platform's; `now` saves asking the clock once more."""
         if self._unfinished:
             self._finish_line()
-        self._append(LogEvent(to_ms(now or self._clock.now()), line))
+        milliseconds = to_ms(now or self._clock.now())
+        for line in said:
+            self._append(LogEvent(milliseconds, line))
 
     def flush_if_due(self) -> None:
         """Hand on what has waited for a second."""

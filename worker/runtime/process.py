@@ -217,7 +217,7 @@ class HandlerProcess:
             self._break()
 
     def _on_output(self) -> None:
-        self._read_output()
+        self._read_once()  # the loop calls again if there is more, unless the log has had enough
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -255,18 +255,22 @@ class HandlerProcess:
     def _read_output(self) -> None:
         """Take in what was printed. At most 1 MiB at once: a thread of the handler may print without end."""
         for _ in range(16):
-            if not self._prints:
+            if self._read_once() < _READ:
                 return
-            try:
-                data = os.read(self._printed, _READ)
-            except BlockingIOError:
-                return
-            if data:
-                self._output(data)
-            else:  # nobody holds the other end any more
-                self._stop_printing()
-            if len(data) < _READ:
-                return
+
+    def _read_once(self) -> int:
+        """Take in some of what was printed, and say how many bytes."""
+        if not self._prints:
+            return 0
+        try:
+            data = os.read(self._printed, _READ)
+        except BlockingIOError:
+            return 0
+        if data:
+            self._output(data)
+        else:  # nobody holds the other end any more
+            self._stop_printing()
+        return len(data)
 
     def _stop_printing(self) -> None:
         self._prints = False

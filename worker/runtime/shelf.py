@@ -5,14 +5,12 @@ and can go. As soon as another revision of a function is asked for, what was war
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Idle(Generic[T]):
+class _Idle(NamedTuple, Generic[T]):
     item: T
     revision: str
     since: float
@@ -32,6 +30,9 @@ class Shelf(Generic[T]):
     def take(self, function: str, revision: str) -> tuple[T | None, list[T]]:
         """An environment to use, if there is one, and those to close. A warm one goes first, then the latest used."""
         own = self._idle.pop(function, [])
+        if len(own) == 1 and own[0].revision == revision:  # as nearly always
+            self._count -= 1
+            return own[0].item, []
         fitting = [idle for idle in own if idle.revision == revision]
         outdated = [idle.item for idle in own if idle.revision != revision]
         self._count -= len(outdated)

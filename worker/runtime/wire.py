@@ -6,8 +6,8 @@ Nothing here blocks: `Outgoing` and `Incoming` move what the socket takes or giv
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -30,12 +30,14 @@ _SMALL = 32_768
 _MAX_HEADER = 16_777_216
 
 
+_NO_HEADER: Mapping[str, Any] = MappingProxyType({})
+
+
 class WireBroken(Exception):
     """Raised when the other side closed the socket, or wrote what is no frame."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One message from the handler's process."""
 
     kind: bytes
@@ -58,12 +60,15 @@ class Outgoing:
             WireBroken: nobody is there to read it.
         """
         while self._parts:
+            first = self._parts[0]
             try:
-                sent = control.sendmsg(self._parts)
+                sent = control.send(first) if len(self._parts) == 1 else control.sendmsg(self._parts)
             except BlockingIOError:
                 return False
             except OSError as error:
                 raise WireBroken(f"the handler's process does not read: {error}") from error
+            if sent == len(first) and len(self._parts) == 1:
+                return True
             self._forget(sent)
         return True
 
@@ -104,7 +109,8 @@ class Incoming:
             return None
         whole = bytes(self._data)
         self._data.clear()
-        return _unpack(whole)
+        kind, header_size, _ = HEAD.unpack_from(whole)
+        return _take_apart(whole, kind, header_size)
 
     def _begin(self, data: bytes) -> Frame | None:
         if not data:
@@ -116,15 +122,15 @@ class Incoming:
         if payload_size > self._largest or header_size > _MAX_HEADER or total < len(data):
             raise WireBroken(f"a frame {kind!r} with {header_size} + {payload_size} bytes is not to be expected")
         if total == len(data):
-            return _unpack(data)
+            return _take_apart(data, kind, header_size)
         self._data = bytearray(total)
         self._data[: len(data)] = data
         self._filled = len(data)
         return None
 
 
-def _unpack(data: bytes) -> Frame:
-    kind, header_size, _ = HEAD.unpack_from(data)
+def _take_apart(data: bytes, kind: bytes, header_size: int) -> Frame:
+    if not header_size:
+        return Frame(kind, _NO_HEADER, data[HEAD.size :])
     payload_start = HEAD.size + header_size
-    header = orjson.loads(data[HEAD.size : payload_start]) if header_size else {}
-    return Frame(kind, header, data[payload_start:])
+    return Frame(kind, orjson.loads(data[HEAD.size : payload_start]), data[payload_start:])
