@@ -1,7 +1,10 @@
 """How Celery reaches Redis: its stock transport, tuned as well as it can be, and ours. The one place that knows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES
 
 #: The best that was found for a stock worker that is to lose as little as it can.
 _STOCK_OPTIONS = {
@@ -14,23 +17,26 @@ _STOCK_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """A kombu transport."""
+    """A kombu transport: the scheme that stands for it in URLs, its class, and its options."""
 
     name: str
-    options: dict[str, Any]
-    scheme: str  # what stands before "socket://" or "redis://"
+    scheme: str
+    implementation: str
+    options: Mapping[str, Any]
 
     def settings(self, url: str) -> dict[str, Any]:
         """Celery's settings to reach the server at `url`, as `config.redis.celery_url` spells it."""
+        # By URL alone: kombu drops the path of a Unix socket when the setting `broker_transport` names the class.
+        TRANSPORT_ALIASES[self.scheme] = self.implementation
         # A Unix socket has no keepalive; redis-py refuses the option there.
         keepalive = {} if "socket://" in url else {"socket_keepalive": True}
         return {
-            "broker_url": url.replace("redis+socket://", f"{self.scheme}+socket://", 1),
-            "broker_transport_options": self.options | keepalive,
+            "broker_url": f"{self.scheme}+{url.removeprefix('redis+')}",
+            "broker_transport_options": {**self.options, **keepalive},
         }
 
 
-STOCK = Transport("stock", _STOCK_OPTIONS, "redis")
-OURS = Transport("thrice", {}, "worker.transport.transport:Transport")
+STOCK = Transport("stock", "redis", "kombu.transport.redis:Transport", _STOCK_OPTIONS)
+OURS = Transport("thrice", "thrice", "worker.transport.transport:Transport", {})
 
 BY_NAME = {transport.name: transport for transport in (STOCK, OURS)}
