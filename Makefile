@@ -32,7 +32,7 @@ bench: ## Measure thrice beside stock Celery, in some ten minutes, and print the
 	@sh scripts/setup.sh runtime
 	@python -m benchmarks
 
-bench-long: ## The same with more repetitions, in an hour or so
+bench-long: ## The same with more repetitions, in half an hour
 	@sh scripts/setup.sh runtime
 	@python -m benchmarks --long
 

@@ -9,9 +9,9 @@ class Sizes:
 
     repetitions: int = 3
     start_repetitions: int = 1
-    delayed_repetitions: int = 1  # a run of it takes two minutes
+    delayed_repetitions: int = 2  # one takes two minutes
 
-    warm_up: int = 200
+    warm_up: int = 500  # enough that every process that will work is there
     jobs: int = 10_000  # of a backlog
     samples: int = 200  # of the idle latency
     published: int = 20_000  # one by one by the peer, in batches by thrice
@@ -31,6 +31,6 @@ LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_
 
 #: Only to see that everything works: the figures mean nothing.
 TINY = Sizes(
-    repetitions=1, warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=2.0, delayed_span=1.0,
-    settle=0.1, idle=0.3,
+    repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
+    warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=2.0, delayed_span=1.0,
 )  # fmt: skip
