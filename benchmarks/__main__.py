@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, print the table, write `build/bench.json`.
+"""`python -m benchmarks`: measure, print the table, write `build/bench.json`, and the table as Markdown beside it.
 
 The exit status is 0 when every run gave its numbers, whatever they are; 1 when one failed.
 """
@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks.measurements import ALL
 from benchmarks.runner import Results, run_all
 from benchmarks.sizes import FULL, LONG, TINY
-from benchmarks.table import table, tell
+from benchmarks.table import markdown, table, tell
 from config import redis as config_redis
 
 _RESULT = Path(__file__).parents[1] / "build" / "bench.json"
@@ -40,6 +40,7 @@ def main() -> int:
     document = {"targets": [target.document() for target in targets], "runs": {"machine": _machine()} | results}
     arguments.output.parent.mkdir(exist_ok=True, parents=True)
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
+    arguments.output.with_suffix(".md").write_text(markdown(targets))
     console.print(table(targets))
     console.print(f"Took {time.monotonic() - started:.0f} s. The runs one by one: {arguments.output}", soft_wrap=True)
     return 1 if _failed(results) else 0

@@ -23,6 +23,15 @@ def tell(console: Console, what: str, run: Run) -> None:
     console.print(f"{what}: {told} ({run['took_s']:.0f} s)", markup=False, highlight=False, soft_wrap=True)
 
 
+def markdown(targets: Iterable[Target]) -> str:
+    """The same for a page."""
+    lines = ["| figure | measured | each run | goal | met |", "| --- | ---: | ---: | ---: | --- |"]
+    for target in targets:
+        measured, goal, runs, met = _cells(target)
+        lines.append(f"| `{target.figure.name}`: {target.figure.meaning} | {measured} | {runs} | {goal} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
 def table(targets: Iterable[Target]) -> Table:
     """All figures beside their goals."""
     shown = Table("figure", "what it is")
@@ -30,11 +39,18 @@ def table(targets: Iterable[Target]) -> Table:
         shown.add_column(column, justify="right")
     shown.add_column("met")
     for target in targets:
-        figure = target.figure
-        goal = "" if figure.goal is None else f"{'≥' if figure.more_is_better else '≤'} {figure.goal:g}"
-        met = {None: "", True: "[green]yes[/]", False: "[red]NO[/]"}[target.is_met]
-        if figure.stretch is not None:
-            goal += f" ({figure.stretch:g})"
-        value = "failed" if target.value is None else f"{target.value:.3g}"
-        shown.add_row(figure.name, figure.meaning, value, goal, " ".join(f"{each:.3g}" for each in target.values), met)
+        measured, goal, runs, met = _cells(target)
+        colour = {"yes": "green", "NO": "red"}.get(met, "default")
+        shown.add_row(target.figure.name, target.figure.meaning, measured, goal, runs, f"[{colour}]{met}[/]")
     return shown
+
+
+def _cells(target: Target) -> tuple[str, str, str, str]:
+    """What is measured, its goal, the single repetitions, and whether the goal is met."""
+    figure = target.figure
+    goal = "" if figure.goal is None else f"{'≥' if figure.more_is_better else '≤'} {figure.goal:g}"
+    if figure.stretch is not None:
+        goal += f" ({figure.stretch:g})"
+    measured = "failed" if target.value is None else f"{target.value:.3g}"
+    runs = " ".join(f"{each:.3g}" for each in target.values)
+    return measured, goal, runs, {None: "", True: "yes", False: "NO"}[target.is_met]

@@ -27,6 +27,9 @@ from worker.ledger import Ledger
 #: How long a start may take, in seconds.
 _PATIENCE = 60.0
 
+#: What the command line of a worker has.
+_WORKER = "celery -A worker "
+
 _CODE = Path(__file__).with_name("handler.py")
 
 
@@ -85,11 +88,11 @@ class ThriceSystem:
 
     def pause(self) -> None:
         """Stop the workers where they are."""
-        self.tree.send(signal.SIGSTOP, " celery ")
+        self.tree.send(signal.SIGSTOP, _WORKER)
 
     def resume(self) -> None:
         """Let the workers go on."""
-        self.tree.send(signal.SIGCONT, " celery ")
+        self.tree.send(signal.SIGCONT, _WORKER)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by part."""
@@ -103,7 +106,7 @@ class ThriceSystem:
 
 def _part_of(command: str, parent: str) -> str:
     """A worker is told by its command line, a handler by whose child it is: it may have been forked from anything."""
-    if " celery " in command:
+    if _WORKER in command:
         return "workers"
     if parent in {"workers", "handlers"}:
         return "handlers"

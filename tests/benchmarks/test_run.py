@@ -65,6 +65,7 @@ def test_a_run_ends_with_the_table_and_the_promised_json(short_folder):
     assert {name: [sorted(runs) for runs in document["runs"][name]] for name in names} == {
         name: [["stock", "thrice"]] for name in names
     }
+    assert (short_folder / "bench.md").read_text().count("\n") == 2 + len(figures)
     assert systems_in(short_folder) == []
 
 
