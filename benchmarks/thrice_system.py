@@ -14,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
+from benchmarks.failure import MeasurementFailed
 from benchmarks.processes import Tree, program, wait_until
 from benchmarks.publish import EventPublisher
 from benchmarks.records import Records
@@ -56,7 +58,11 @@ class ThriceSystem:
         self.publisher = EventPublisher(self.redis, self._settings)
 
     def create_function(self, handler: str) -> None:
-        """Create the function that runs `handler` of handler.py, under that name."""
+        """Create the function that runs `handler` of handler.py, under that name.
+
+        Raises:
+            MeasurementFailed: the gateway did not do it.
+        """
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("app.py", _CODE.read_text())
@@ -69,10 +75,14 @@ class ThriceSystem:
             aws_secret_access_key=credentials.secret_key,
         )
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        client.create_function(
-            FunctionName=handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
-            Code={"ZipFile": package.getvalue()}, Environment={"Variables": {"BENCH_RECORDS": str(self.records.path)}},
-        )  # fmt: skip
+        variables = {"BENCH_RECORDS": str(self.records.path)}
+        try:
+            client.create_function(
+                FunctionName=handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
+                Code={"ZipFile": package.getvalue()}, Environment={"Variables": variables},
+            )  # fmt: skip
+        except (BotoCoreError, ClientError) as error:
+            raise MeasurementFailed(f"the function {handler} was not created: {error}") from error
 
     def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
         """Put `count` events on the queue; `payload` makes that of each from its number."""

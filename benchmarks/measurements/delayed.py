@@ -35,8 +35,7 @@ def _over(transport: Transport) -> Runner:
                 due = _publish(system.app.tasks[STAMP], sizes)
                 end = sizes.delayed_lead + sizes.delayed_span + sizes.patience
                 system.wait_for(sizes.warm_up + sizes.delayed, end)
-            began = system.records.read()
-        late = sorted((began[number] - moment) / 1e6 for number, moment in due.items())
+            late = system.records.since(due)
         return {
             "late_p50_ms": late[len(late) // 2],
             "late_p99_ms": late[int(len(late) * 0.99)],

@@ -83,8 +83,7 @@ def _latency(
         published[number] = time.monotonic_ns()
         publish(number)
         _wait(records, begin + sample + 1, sizes.patience, check)
-    began = records.read()
-    taken = sorted((began[number] - at) / 1e6 for number, at in published.items())
+    taken = records.since(published)
     return {"latency_p50_ms": statistics.median(taken), "latency_p99_ms": taken[int(len(taken) * 0.99)]}
 
 
