@@ -16,7 +16,7 @@ class Sizes:
     samples: int = 200  # of the idle latency
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
-    delayed_lead: float = 28.0  # from the first publish to the first due time; the peer needs 13 s to publish them all
+    delayed_lead: float = 8.0  # from the last publish to the first due time, at the least
     delayed_span: float = 28.0  # from the first due time to the last
 
     settle: float = 15.0  # until a system that has started counts as idle
@@ -32,5 +32,5 @@ LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_
 #: Only to see that everything works: the figures mean nothing.
 TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
-    warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=2.0, delayed_span=1.0,
+    warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=1.0, delayed_span=1.0,
 )  # fmt: skip
