@@ -17,26 +17,26 @@ _STOCK_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """A kombu transport: the scheme that stands for it in URLs, its class, and its options."""
+    """A kombu transport: its name, which is its scheme in URLs too, its class, and its options."""
 
     name: str
-    scheme: str
     implementation: str
     options: Mapping[str, Any]
 
     def settings(self, url: str) -> dict[str, Any]:
         """Celery's settings to reach the server at `url`, as `config.redis.celery_url` spells it."""
-        # By URL alone: kombu drops the path of a Unix socket when the setting `broker_transport` names the class.
-        TRANSPORT_ALIASES[self.scheme] = self.implementation
+        # By URL alone: kombu drops the path of a Unix socket when the setting `broker_transport` names the class. And by
+        # a scheme of its own: who imports our transport may have given `redis` another meaning.
+        TRANSPORT_ALIASES[self.name] = self.implementation
         # A Unix socket has no keepalive; redis-py refuses the option there.
         keepalive = {} if "socket://" in url else {"socket_keepalive": True}
         return {
-            "broker_url": f"{self.scheme}+{url.removeprefix('redis+')}",
+            "broker_url": f"{self.name}+{url.removeprefix('redis+')}",
             "broker_transport_options": {**self.options, **keepalive},
         }
 
 
-STOCK = Transport("stock", "redis", "kombu.transport.redis:Transport", _STOCK_OPTIONS)
-OURS = Transport("thrice", "thrice", "worker.transport.transport:Transport", {})
+STOCK = Transport("stock", "kombu.transport.redis:Transport", _STOCK_OPTIONS)
+OURS = Transport("thrice", "worker.transport.transport:Transport", {})
 
 BY_NAME = {transport.name: transport for transport in (STOCK, OURS)}
