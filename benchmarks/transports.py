@@ -25,7 +25,7 @@ class Transport:
 
     def settings(self, url: str) -> dict[str, Any]:
         """Celery's settings to reach the server at `url`, as `config.redis.celery_url` spells it."""
-        # By URL alone: kombu drops the path of a Unix socket when the setting `broker_transport` names the class. And by
+        # By URL alone: kombu drops the path of a Unix socket when the setting `broker_transport` names the class. By
         # a scheme of its own: who imports our transport may have given `redis` another meaning.
         TRANSPORT_ALIASES[self.name] = self.implementation
         # A Unix socket has no keepalive; redis-py refuses the option there.
