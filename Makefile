@@ -1,12 +1,12 @@
 # `make` alone lists the targets. Each sets up what it needs first, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench clean
+.PHONY: help setup up demo test check bench bench-long clean
 
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
 
 help: ## List the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Make .venv with the command thrice in it, from pins with hashes
 	@sh scripts/setup.sh runtime
@@ -28,9 +28,13 @@ check: ## Lint, types, import contracts, formatting
 	@mypy
 	@lint-imports --no-logo
 
-bench: ## Measure start, idle cost and throughput beside stock Celery, and print the figures
-	@sh scripts/setup.sh dev
-	@python benchmarks/first_figures.py
+bench: ## Measure thrice beside stock Celery, in some ten minutes, and print the figures
+	@sh scripts/setup.sh runtime
+	@python -m benchmarks
+
+bench-long: ## The same with more repetitions, in half an hour
+	@sh scripts/setup.sh runtime
+	@python -m benchmarks --long
 
 clean: ## Remove .venv and everything that was built; data in .thrice stays
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -8,13 +8,20 @@ got the number of one of them. Linux only.
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+from benchmarks.failure import MeasurementFailed
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+#: How much of a program's output is shown when it ended too soon, in characters.
+_LAST_WORDS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +37,39 @@ class Process:
 
 @dataclass(slots=True)
 class Tree:
-    """The processes below `root`, itself included."""
+    """The processes below `root`, itself included. Their output is in the file `output`."""
 
     root: "subprocess.Popen[bytes]"
+    output: Path
     seen: dict[int, int] = field(default_factory=dict)  # pid -> start time
 
+    @classmethod
+    def start(cls, command: list[str], output: Path, variables: Mapping[str, str], folder: Path) -> "Tree":
+        """Start `command` in `folder`, with `variables` added to a clean environment.
+
+        It gets a session of its own: Ctrl-C reaches the benchmark alone, which then ends everything in order.
+        """
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("THRICE_", "AWS_"))}
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                command, cwd=folder, env={**clean, **variables}, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        return cls(process, output)
+
+    def check(self) -> None:
+        """See that the program still runs.
+
+        Raises:
+            MeasurementFailed: it has ended. The text has its last words.
+        """
+        status = self.root.poll()
+        if status is not None:
+            words = self.output.read_text(errors="replace")[-_LAST_WORDS:].rstrip()
+            raise MeasurementFailed(f"{self.root.args!r} ended with {status}; its last words: {words}")
+
     def members(self) -> list[Process]:
-        """Those that live now."""
+        """Those that live now, each parent before its children."""
         everybody = _everybody()
         children: dict[int, list[int]] = {}
         for process in everybody.values():
@@ -54,14 +87,20 @@ class Tree:
         """Memory of all members, in MB (10^6 bytes): PSS, in which a shared page counts once in all."""
         return sum(_pss(process.pid) for process in self.members()) / 1e6
 
-    def cpu(self, part_of: Callable[[str], str]) -> dict[str, float]:
-        """CPU seconds since the start by part; `part_of` names the part that a command line belongs to.
+    def root_memory(self) -> float:
+        """Resident memory of the program itself, in MB (10^6 bytes)."""
+        return int(Path(f"/proc/{self.root.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
 
-        A child that ended counts for its parent, once that has waited for it: nothing is lost between two calls.
+    def cpu(self, part_of: Callable[[str, str], str]) -> dict[str, float]:
+        """CPU seconds since the start by part.
+
+        `part_of(command, part of the parent)` names the part that a process belongs to. A child that ended counts for
+        its parent, once that has waited for it: nothing is lost between two calls.
         """
+        parts: dict[int, str] = {}
         total: dict[str, float] = {}
         for process in self.members():
-            part = part_of(process.command)
+            part = parts[process.pid] = part_of(process.command, parts.get(process.parent, ""))
             total[part] = total.get(part, 0.0) + process.cpu
         return total
 
@@ -69,7 +108,8 @@ class Tree:
         """Send a signal to the members whose command line has `words`."""
         for process in self.members():
             if words in process.command:
-                os.kill(process.pid, number)
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
 
     def end(self, grace: float = 40.0) -> None:
         """Ask the root to stop, wait for it, and kill what is left after that."""
@@ -94,7 +134,7 @@ def _everybody() -> dict[int, Process]:
                 # The name in parentheses may hold anything; what follows it are the fields from the third on.
                 fields = stat[stat.rindex(")") + 2 :].split()
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                cpu = sum(map(int, fields[11:15])) / TICKS
+                cpu = sum(map(int, fields[11:15])) / _TICKS
                 found[int(entry.name)] = Process(int(entry.name), int(fields[1]), int(fields[19]), cpu, command)
     return found
 
@@ -107,14 +147,23 @@ def _pss(pid: int) -> int:
     return 0
 
 
-def wait_until(predicate: Callable[[], bool], description: str, timeout: float) -> None:
-    """Ask `predicate` every 10 ms until it is true.
+def program(name: str) -> str:
+    """The path of a program that was installed beside this interpreter."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def wait_until(
+    predicate: Callable[[], bool], description: str, timeout: float, *, look: float = 0.01, tree: Tree | None = None
+) -> None:
+    """Ask `predicate` every `look` seconds until it is true.
 
     Raises:
-        TimeoutError: it was not within `timeout` seconds.
+        MeasurementFailed: it was not within `timeout` seconds, or the program of `tree` ended meanwhile.
     """
     deadline = time.monotonic() + timeout
     while not predicate():
+        if tree is not None:
+            tree.check()
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {timeout:g} s in vain until {description}")
-        time.sleep(0.01)
+            raise MeasurementFailed(f"waited {timeout:g} s in vain until {description}")
+        time.sleep(look)

@@ -1,78 +1,71 @@
 """A `thrice up` with default settings in a new folder, and the events that a benchmark gives it.
 
-The function is created by boto3, as a user does; the events then go straight into the queue in pipelines, because their
-drain is what is measured and not the gateway. Completions are read from the ledger.
+Only what every release of thrice has is touched: the program itself, its gateway (the functions are created by boto3,
+as a user does), the ledger, and the event queue, whose publishing side `publish.py` knows. Events go straight into the
+queue, because what happens to them is measured and not the gateway.
 """
 
 import io
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import zipfile
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
-from processes import Tree, wait_until
+from botocore.exceptions import BotoCoreError, ClientError
 
+from benchmarks.failure import MeasurementFailed
+from benchmarks.processes import Tree, program, wait_until
+from benchmarks.publish import EventPublisher
+from benchmarks.records import Records
 from config import redis as config_redis
 from config import settings as config_settings
 from config.credentials import read_credentials
-from worker.identity import new_request_id
-from worker.invocation import Invocation
 from worker.keys import Keys
-from worker.queue import EventQueue
-
-FUNCTION = "nothing"
-SOURCE = "def handler(event, context):\n    return None\n"
+from worker.ledger import Ledger
 
 #: How long a start may take, in seconds.
-PATIENCE = 60.0
+_PATIENCE = 60.0
 
-_BATCH = 500
+#: What the command line of a worker has.
+_WORKER = "celery -A worker "
+
+_CODE = Path(__file__).with_name("handler.py")
 
 
 class ThriceSystem:
     """A system that runs. `ready_s` is the time from the spawn of `thrice up` to its line `Ready after`."""
 
-    def __init__(self, folder: Path, payload: bytes) -> None:
+    def __init__(self, folder: Path) -> None:
         """Start it in `folder` and wait until it is ready."""
-        self._payload = payload
         self._settings = config_settings.load(data_dir=folder / "data", port=_free_port())
-        own = {"THRICE_DATA_DIR": str(self._settings.folder), "THRICE_PORT": str(self._settings.port)}
+        self.records = Records.new(folder / "records")
         output = folder / "up.txt"
-        with output.open("wb") as file:
-            started = time.monotonic()
-            process = subprocess.Popen(
-                [Path(sys.executable).with_name("thrice"), "up"],
-                env={**os.environ, **own, "COLUMNS": "200"}, cwd=folder,
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        self.tree = Tree(process)
+        own = {
+            "THRICE_DATA_DIR": str(self._settings.folder), "THRICE_PORT": str(self._settings.port), "COLUMNS": "200",
+        }  # fmt: skip
+        started = time.monotonic()
+        self.tree = Tree.start([program("thrice"), "up"], output, own, folder)
         try:
-            wait_until(
-                lambda: b"Ready after" in output.read_bytes() or process.poll() is not None,
-                "thrice up says that it is ready",
-                PATIENCE,
-            )
-            self.ready_s = time.monotonic() - started
-            if process.poll() is not None:
-                raise RuntimeError(f"thrice up ended with {process.returncode}: {output.read_text()}")
+            wait_until(lambda: b"Ready after" in output.read_bytes(), "thrice up is ready", _PATIENCE, tree=self.tree)
         except BaseException:
             self.tree.end()
             raise
-        self._keys = Keys()
-        self._redis = config_redis.connect(self._settings)
-        self._queue = EventQueue(self._redis, self._keys)
+        self.ready_s = time.monotonic() - started
+        self.redis = config_redis.connect(self._settings)
+        self.publisher = EventPublisher(self.redis, self._settings)
 
-    def create_function(self) -> None:
-        """Create the function that does nothing."""
+    def create_function(self, handler: str) -> None:
+        """Create the function that runs `handler` of handler.py, under that name.
+
+        Raises:
+            MeasurementFailed: the gateway did not do it.
+        """
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
-            archive.writestr("app.py", SOURCE)
+            archive.writestr("app.py", _CODE.read_text())
         credentials = read_credentials(self._settings)
         client = boto3.client(
             "lambda",
@@ -82,31 +75,34 @@ class ThriceSystem:
             aws_secret_access_key=credentials.secret_key,
         )
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        client.create_function(
-            FunctionName=FUNCTION, Runtime="python3.11", Role=role, Handler="app.handler",
-            Code={"ZipFile": package.getvalue()},
-        )  # fmt: skip
+        variables = {"BENCH_RECORDS": str(self.records.path)}
+        try:
+            client.create_function(
+                FunctionName=handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
+                Code={"ZipFile": package.getvalue()}, Environment={"Variables": variables},
+            )  # fmt: skip
+        except (BotoCoreError, ClientError) as error:
+            raise MeasurementFailed(f"the function {handler} was not created: {error}") from error
 
-    def fill(self, count: int) -> None:
-        """Put `count` events on the queue."""
-        arn = f"arn:aws:lambda:{self._settings.region}:{self._settings.account_id}:function:{FUNCTION}"
-        for begin in range(0, count, _BATCH):
-            with self._redis.pipeline(transaction=False) as pipe:
-                for _ in range(min(_BATCH, count - begin)):
-                    self._queue.add(pipe, Invocation(new_request_id(), FUNCTION, arn, self._payload, datetime.now(UTC)))
-                pipe.execute()
+    def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
+        """Put `count` events on the queue; `payload` makes that of each from its number."""
+        self.publisher.publish(function, [payload(number) for number in range(count)])
 
     def completed(self) -> int:
         """How many events have succeeded."""
-        return int(self._redis.hget(self._keys.ledger, f"{FUNCTION}|succeeded") or 0)
+        return Ledger.of(self.redis.hgetall(Keys().ledger)).total.succeeded
+
+    def check(self) -> None:
+        """See that `thrice up` still runs."""
+        self.tree.check()
 
     def pause(self) -> None:
         """Stop the workers where they are."""
-        self.tree.send(signal.SIGSTOP, " celery ")
+        self.tree.send(signal.SIGSTOP, _WORKER)
 
     def resume(self) -> None:
         """Let the workers go on."""
-        self.tree.send(signal.SIGCONT, " celery ")
+        self.tree.send(signal.SIGCONT, _WORKER)
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by part."""
@@ -114,14 +110,19 @@ class ThriceSystem:
 
     def close(self) -> None:
         """Stop everything."""
-        self._redis.close()
+        self.redis.close()
         self.tree.end()
 
 
-def _part_of(command: str) -> str:
+def _part_of(command: str, parent: str) -> str:
+    """A worker is told by its command line, a handler by whose child it is: it may have been forked from anything."""
+    if _WORKER in command:
+        return "workers"
+    if parent in {"workers", "handlers"}:
+        return "handlers"
     parts = {
-        " celery ": "workers", "bootstrap.py": "handlers", "redis.conf": "redis", "valkey-server": "redis",
-        "redis-server": "redis", "producers.gateway": "gateway", "producers.scheduler": "scheduler",
+        "redis.conf": "redis", "valkey-server": "redis", "redis-server": "redis", "producers.gateway": "gateway",
+        "producers.scheduler": "scheduler",
     }  # fmt: skip
     return next((part for words, part in parts.items() if words in command), "thrice up")
 

@@ -1,0 +1,12 @@
+"""What is measured, in this order: one module each, with its figures and their goals.
+
+A measurement runs thrice and its peer one after the other, each from nothing. What a run gives is a dictionary of
+numbers; a `Figure` is the median, over the repetitions, of one of them or of its ratio to the peer's.
+"""
+
+from benchmarks.measurements import delayed, idle, no_op, producer, warm_handler
+from benchmarks.measurements.measurement import Measurement
+
+ALL: tuple[Measurement, ...] = (
+    idle.MEASUREMENT, warm_handler.MEASUREMENT, no_op.MEASUREMENT, producer.MEASUREMENT, delayed.MEASUREMENT,
+)  # fmt: skip

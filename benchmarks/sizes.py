@@ -1,0 +1,36 @@
+"""How much is measured: the sizes of one run."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of messages, and seconds."""
+
+    repetitions: int = 3
+    start_repetitions: int = 1
+    delayed_repetitions: int = 2  # one takes two minutes
+
+    warm_up: int = 500  # enough that every process that will work is there
+    jobs: int = 10_000  # of a backlog
+    samples: int = 200  # of the idle latency
+    published: int = 20_000  # one by one by the peer, in batches by thrice
+    delayed: int = 20_000
+    delayed_lead: float = 8.0  # from the last publish to the first due time, at the least
+    delayed_span: float = 28.0  # from the first due time to the last
+
+    settle: float = 15.0  # until a system that has started counts as idle
+    idle: float = 20.0  # for which it is watched
+
+    patience: float = 180.0  # for anything that is waited for: what ends a run that hangs
+
+
+FULL = Sizes()
+
+LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_000)
+
+#: Only to see that everything works: the figures mean nothing.
+TINY = Sizes(
+    repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
+    warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=1.0, delayed_span=1.0,
+)  # fmt: skip

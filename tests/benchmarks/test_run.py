@@ -1,0 +1,81 @@
+"""The suite as a user runs it, with sizes that mean nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from benchmarks.measurements import ALL
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder for all that the suite makes; its path is short enough for the sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="bench-test-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """The suite as a process."""
+    command = [sys.executable, "-m", "benchmarks", "--tiny", "--output", str(folder / "bench.json"), *arguments]
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True)
+
+
+def systems_in(folder: Path) -> list[str]:
+    """The command lines of all processes that work in the suite's temporary folder or were told of it."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            command = (entry / "cmdline").read_text()
+            told = str(folder) in command + (entry / "environ").read_text(errors="replace")
+            if (told or (entry / "cwd").readlink().is_relative_to(folder)) and "--tiny" not in command:
+                found.append(command)
+    return found
+
+
+def test_a_run_ends_with_the_table_and_the_promised_json(short_folder):
+    """Each figure of the chosen measurements has a number and says whether its goal is met; every run is there."""
+    names = ["warm-handler", "producer"]
+    figures = [figure for measurement in ALL if measurement.name in names for figure in measurement.figures]
+
+    with start(short_folder, "--only", ",".join(names)) as process:
+        status = process.wait(100)
+
+    output = (short_folder / "output.txt").read_text()
+    assert status == 0, output
+    assert all(figure.name in output for figure in figures)
+    document = json.loads((short_folder / "bench.json").read_text())
+    assert [(target["name"], target["goal"]) for target in document["targets"]] == [
+        (figure.name, figure.goal) for figure in figures
+    ]
+    assert all(set(target) == {"name", "value", "goal", "met"} for target in document["targets"])
+    assert all(target["value"] is not None for target in document["targets"])
+    assert {name: [sorted(runs) for runs in document["runs"][name]] for name in names} == {
+        name: [["stock", "thrice"]] for name in names
+    }
+    assert (short_folder / "bench.md").read_text().count("\n") == 2 + len(figures)
+    assert systems_in(short_folder) == []
+
+
+@pytest.mark.parametrize("measurement", ["idle", "no-op"])
+def test_an_interrupted_run_leaves_no_process_behind(short_folder, measurement):
+    """Ctrl-C in the middle of a measurement ends the systems under test first, whichever they are."""
+    with start(short_folder, "--only", measurement) as process:
+        wait_until(lambda: systems_in(short_folder), "a system under test has started")
+        process.send_signal(signal.SIGINT)
+        status = process.wait(100)
+
+    assert status == 128 + signal.SIGINT
+    assert systems_in(short_folder) == []
