@@ -6,7 +6,7 @@ Each function returns complaints, one sentence each; a system that keeps its pro
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tests.chaos.structures import Placed, Snapshot
@@ -35,9 +35,9 @@ def unkept(sent: Sent, times_run: Mapping[int, int]) -> list[str]:
     return complaints + ([f"{len(foreign)} events ran that nobody sent: {foreign[:20]}"] if foreign else [])
 
 
-def repeated(times_run: Mapping[int, int], runs_wanted: int = 1) -> int:
-    """How many runs there were beyond those wanted of each event."""
-    return sum(max(0, times - runs_wanted) for times in times_run.values())
+def repeated(times_run: Mapping[int, int], wanted: Callable[[int], int]) -> int:
+    """How many runs there were beyond those `wanted` of the event of a number."""
+    return sum(max(0, times - wanted(number)) for number, times in times_run.items())
 
 
 def miscounted(sent: Sent, times_run: Mapping[int, int], account: Account) -> list[str]:

@@ -47,5 +47,4 @@ def system(running_system: System) -> System:
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """Random choices that the seed and the test's name decide."""
-    print(f"CHAOS_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")

@@ -1,7 +1,8 @@
 """What handlers write down before they answer: one line `number time` for each run, which outlives whatever is killed.
 
-A second file has a line `number worker` for each run that began. The handler below is the function of every scenario. Its event says what it is to do besides: `takes` (seconds), `fails`
-(always), `fails_once` (at its first run only), `kills` (its own worker, by SIGKILL).
+A second file has a line `number worker` for each run that began. The handler below is the function of every scenario.
+Its event says what it is to do besides: `takes` (seconds), `fails` (always), `fails_once` (at its first run only),
+`kills` (its own worker, by SIGKILL).
 """
 
 from collections import Counter

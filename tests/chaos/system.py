@@ -55,6 +55,7 @@ class System:
     workers: list[Part]
     unasked_exits: list[str] = field(default_factory=list)
     _killed: set[int] = field(default_factory=set, repr=False)
+    _ended: set[int] = field(default_factory=set, repr=False)
     _deployed: int = field(default=0, repr=False)
 
     @classmethod
@@ -134,6 +135,8 @@ class System:
         """Start what has ended; note what was not killed by us."""
         for part in self.parts():
             if not part.is_running:
+                if part.process is not None:
+                    self._ended.add(part.pid)
                 if part.process is not None and part.pid not in self._killed:
                     self.unasked_exits.append(f"{part.name} (process {part.pid}) ended with {part.process.poll()}")
                 part.start()
@@ -165,9 +168,8 @@ class System:
         virtual_clock.advance(self.redis, self.keys, seconds)
 
     def end_leases_of_the_dead(self) -> None:
-        """Let the leases of killed workers end now, where waiting for them is not what is tested."""
-        running = {worker.pid for worker in self.workers if worker.is_running}
-        structures.end_leases(self.redis, self.keys, self._killed - running)
+        """Let the leases of dead workers end now, where waiting for them is not what is tested."""
+        structures.end_leases(self.redis, self.keys, self._ended - {part.pid for part in self.parts()})
 
     def client(self, service: str) -> Any:
         """An unmodified boto3 client that says at once what the gateway answers, and has a connection per sender."""

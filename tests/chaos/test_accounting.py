@@ -83,9 +83,9 @@ def test_what_never_ran_and_what_nobody_sent_is_noticed():
 
 
 def test_runs_beyond_the_wanted_ones_are_counted():
-    """Three attempts are no repetition where three are wanted."""
-    assert repeated({1: 1, 2: 3}) == 2
-    assert repeated({1: 3, 2: 4, 3: 1}, runs_wanted=3) == 1
+    """Two attempts are no repetition of an event that is to fail once."""
+    assert repeated({1: 1, 2: 3, 3: 2}, lambda _: 1) == 3
+    assert repeated({1: 2, 2: 3, 3: 1}, lambda number: 1 + number % 2) == 2
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_kills_in_every_attempt_leave_three_attempts_and_one_dead_letter(system:
         before = runs()
         system.advance(countdown)
 
-    assert_all_is_well(system, function, journal, sent, kills=3, runs_wanted=3)
+    assert_all_is_well(system, function, journal, sent, kills=3, wanted=lambda _: 3)
     assert system.take_dead_letters(url) == list(range(EVENTS))
     assert system.attempts_made(function) == [3] * EVENTS
     assert min(journal.times_run().values()) >= 3

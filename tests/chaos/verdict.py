@@ -1,5 +1,6 @@
 """The end of every scenario: wait until all has ended and the dead are swept, then compare all books."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.accounting import (
@@ -20,6 +21,11 @@ DOCUMENTED = key_patterns((Path(__file__).parents[2] / "docs" / "redis-keys.md")
 REPEATED_PER_KILL = 2 * CONCURRENCY
 
 
+def once(_number: int) -> int:
+    """How often an event has to run that does not fail."""
+    return 1
+
+
 def wait_for_end(system: System, function: str, sent: Sent, timeout: float = 90.0) -> None:
     """Wait until every event of `function` has ended."""
 
@@ -37,12 +43,12 @@ def assert_all_is_well(
     sent: Sent,
     *,
     kills: int = 0,
-    runs_wanted: int = 1,
+    wanted: Callable[[int], int] = once,
     timeout: float = 90.0,
 ) -> None:
     """Wait for the end; then nothing is lost, little is repeated, and no book contradicts another.
 
-    `kills` is how often something died that may have been running events; `runs_wanted` how often each has to run.
+    `kills` is how often something died that may have been running events; `wanted` how often the event of a number has to run.
     """
     wait_for_end(system, function, sent, timeout)
     system.wait_until(lambda: not leftovers(system.look(), DOCUMENTED), _what_is_left(system), 60)
@@ -51,7 +57,7 @@ def assert_all_is_well(
     assert contradictions(snapshot) == []
     assert unkept(sent, times_run) == []
     assert miscounted(sent, times_run, snapshot.ledger.functions[function]) == []
-    assert repeated(times_run, runs_wanted) <= kills * REPEATED_PER_KILL
+    assert repeated(times_run, wanted) <= kills * REPEATED_PER_KILL
 
 
 def _what_is_left(system: System) -> str:
