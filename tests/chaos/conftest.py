@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -48,3 +48,10 @@ def system(running_system: System) -> System:
 def chance(request: pytest.FixtureRequest) -> random.Random:
     """Random choices that the seed and the test's name decide."""
     return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Shows a line at once: a long run is not to look like a stuck one."""
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    return lambda text: terminal.write_line(f"  {text}")

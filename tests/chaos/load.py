@@ -30,6 +30,16 @@ def quick(number: int) -> dict[str, Any]:
     return {"number": number, "takes": 0.02}
 
 
+def failing_at_first(number: int) -> dict[str, Any]:
+    """The same, but every other event fails at its first run, so that there is something to retry."""
+    return {**quick(number), "fails_once": number % 2 == 1}
+
+
+def runs_of(number: int) -> int:
+    """How often an event that is `failing_at_first` has to run."""
+    return 1 + number % 2
+
+
 class Load:
     """Sends events from several threads, from the beginning of a `with` block to its end."""
 

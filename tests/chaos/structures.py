@@ -13,6 +13,10 @@ from redis import Redis
 
 from worker.keys import Keys
 from worker.ledger import Ledger
+from worker.queue import LEASE
+
+#: How long leases hold without a heartbeat, in seconds.
+LEASE_SECONDS = LEASE
 
 #: Reads every key but the large ones. Of a record only what is compared.
 #: ARGV  1 prefix of the records

@@ -42,6 +42,10 @@ UNANSWERED = (BotoCoreError, ClientError)
 CONCURRENCY = 8
 
 
+#: How long records of what has ended are kept, in seconds: a long run would have too many to look at.
+RETENTION = 60
+
+
 @dataclass
 class System:
     """A running system in a folder of its own."""
@@ -61,7 +65,13 @@ class System:
     @classmethod
     def start(cls, folder: Path, *, workers: int = 2) -> "System":
         """Start all parts and wait until they work."""
-        settings = load(data_dir=folder / "data", port=free_port(), concurrency=CONCURRENCY, workers=workers)
+        settings = load(
+            data_dir=folder / "data",
+            port=free_port(),
+            concurrency=CONCURRENCY,
+            workers=workers,
+            event_retention=RETENTION,
+        )
         read_credentials(settings)
         variables = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("THRICE_", "AWS_"))},

@@ -11,20 +11,10 @@ import pytest
 from redis.exceptions import RedisError
 
 from config import redis as config_redis
-from tests.chaos.load import Load
+from tests.chaos.load import Load, failing_at_first, runs_of
 from tests.chaos.system import System
-from tests.chaos.verdict import assert_all_is_well
+from tests.chaos.verdict import assert_all_is_well, let_retries_run, work_goes_on
 from tests.system.running import free_port
-
-
-def failing_at_first(number: int) -> dict[str, object]:
-    """Every other event fails at its first run, so that there is something to retry."""
-    return {"number": number, "takes": 0.02, "fails_once": number % 2 == 1}
-
-
-def runs_of(number: int) -> int:
-    """How often that event has to run."""
-    return 1 + number % 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -68,7 +58,7 @@ def test_cut_connections_are_replaced(system: System, chance: random.Random):
 
 
 def test_redis_that_refuses_is_waited_for(system: System):
-    """It is full, a read-only replica, busy with an endless script, has lost all scripts: all of it passes."""
+    """It is full, a read-only replica, busy with an endless script: there is no 202 meanwhile, and all of it passes."""
     function, journal = system.deploy()
     with Load(system, function, failing_at_first) as load:
         system.wait_until(journal.runs, "the work has begun")
@@ -76,16 +66,31 @@ def test_redis_that_refuses_is_waited_for(system: System):
             (lambda: system.redis.config_set("maxmemory", "1"), lambda: system.redis.config_set("maxmemory", "0")),
             (lambda: system.redis.replicaof("127.0.0.1", free_port()), lambda: system.redis.replicaof("NO", "ONE")),
             (lambda: keep_busy(system), system.redis.script_kill),
-            (system.redis.script_flush, system.redis.script_flush),
         ):
-            load.go_on(0.5)
+            unsure = len(load.unsure)
             refuse()
-            load.go_on(1.5)
+            system.wait_until(lambda unsure=unsure: len(load.unsure) > unsure, "events are refused")
+            load.go_on(1.0)
             relent()
             work_goes_on(system, load)
 
     let_retries_run(system, function)
     assert_all_is_well(system, function, journal, load.sent, kills=1, wanted=runs_of)
+    assert system.unasked_exits == []
+
+
+def test_forgotten_scripts_are_loaded_again(system: System):
+    """SCRIPT FLUSH, again and again: nobody notices."""
+    function, journal = system.deploy()
+    with Load(system, function, failing_at_first) as load:
+        system.wait_until(journal.runs, "the work has begun")
+        for _ in range(5):
+            system.redis.script_flush()
+            work_goes_on(system, load)
+
+    let_retries_run(system, function)
+    assert_all_is_well(system, function, journal, load.sent, wanted=runs_of)
+    assert load.unsure == []
     assert system.unasked_exits == []
 
 
@@ -96,20 +101,3 @@ def keep_busy(system: System) -> None:
     with suppress(RedisError):
         endless.eval("while true do end", 0)
     endless.close()
-
-
-def work_goes_on(system: System, load: Load) -> None:
-    """Wait until events are accepted again."""
-    before = len(load.accepted)
-    system.wait_until(lambda: len(load.accepted) > before, "events are accepted again")
-
-
-def let_retries_run(system: System, function: str) -> None:
-    """Wait until only retries are left to do, and let their minute pass."""
-
-    def only_waits() -> bool:
-        account = system.account(function)
-        return account.ready + account.running == 0
-
-    system.wait_until(only_waits, "every first attempt has been made")
-    system.advance(60)

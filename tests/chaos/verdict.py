@@ -13,6 +13,7 @@ from tests.chaos.accounting import (
     unkept,
 )
 from tests.chaos.journal import Journal
+from tests.chaos.load import Load
 from tests.chaos.system import CONCURRENCY, System
 
 DOCUMENTED = key_patterns((Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text())
@@ -24,6 +25,23 @@ REPEATED_PER_KILL = 2 * CONCURRENCY
 def once(_number: int) -> int:
     """How often an event has to run that does not fail."""
     return 1
+
+
+def work_goes_on(system: System, load: Load) -> None:
+    """Wait until events are accepted again."""
+    before = len(load.accepted)
+    system.wait_until(lambda: len(load.accepted) > before, "events are accepted again")
+
+
+def let_retries_run(system: System, function: str) -> None:
+    """Wait until only retries are left to do, and let their minute pass."""
+
+    def only_waits() -> bool:
+        account = system.account(function)
+        return account.ready + account.running == 0
+
+    system.wait_until(only_waits, "every first attempt has been made")
+    system.advance(60)
 
 
 def wait_for_end(system: System, function: str, sent: Sent, timeout: float = 90.0) -> None:
@@ -48,7 +66,8 @@ def assert_all_is_well(
 ) -> None:
     """Wait for the end; then nothing is lost, little is repeated, and no book contradicts another.
 
-    `kills` is how often something died that may have been running events; `wanted` how often the event of a number has to run.
+    `kills` is how often something died that may have been running events, `wanted` how often the event of a number is
+    to run.
     """
     wait_for_end(system, function, sent, timeout)
     system.wait_until(lambda: not leftovers(system.look(), DOCUMENTED), _what_is_left(system), 60)
