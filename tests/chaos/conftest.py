@@ -51,7 +51,13 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Shows a line at once: a long run is not to look like a stuck one."""
     terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    return lambda text: terminal.write_line(f"  {text}")
+    assert terminal is not None
+
+    def line(text: str) -> None:
+        with capsys.disabled():
+            terminal.write_line(f"  {text}")
+
+    return line
