@@ -107,10 +107,11 @@ def _leases(snapshot: Snapshot, held: Iterable[Placed]) -> Iterable[str]:
     for worker in snapshot.held:
         if worker not in snapshot.living and worker not in snapshot.gone:
             yield f"worker '{worker}' has leases and is not known: nobody will ever sweep them"
-    held_ids = {placed.request_id for placed in held}
-    for function, members in snapshot.places.items():
-        for request_id in sorted(set(members) - held_ids):
-            yield f"a place of '{function}' is taken by {request_id}, which nobody holds"
+    running = Counter(placed.function for placed in held if placed.has_place)
+    for function in sorted({*snapshot.places, *running}):
+        taken = snapshot.places.get(function, 0)
+        if taken != running[function]:
+            yield f"{taken} places of '{function}' are taken, by {running[function]} events"
 
 
 def leftovers(snapshot: Snapshot, documented: Iterable[re.Pattern[str]]) -> list[str]:

@@ -49,6 +49,7 @@ class Placed:
 
     request_id: str
     function: str
+    has_place: bool = False  # among those that run at the same time, of which a function may reserve a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Snapshot:
     ready: Sequence[Placed]
     waiting: Sequence[Placed]
     held: Mapping[str, Sequence[Placed]]  # by the worker whose lease it is
-    places: Mapping[str, Collection[str]]  # function -> those that count among its reserved concurrency
+    places: Mapping[str, int]  # function -> how many places are taken
     living: Collection[str]  # workers whose leases hold
     gone: Collection[str]  # workers whose leases have ended and were not swept yet
     records: Mapping[str, Record]
@@ -98,6 +99,11 @@ def take(redis: Redis, keys: Keys) -> Snapshot:
         if name.startswith(keys.event(""))
     }
     content = {name: content for name, (_, content) in everything.items()}
+    places = {
+        name.removeprefix(keys.running("")): {_text(member) for member in members}
+        for name, members in content.items()
+        if name.startswith(keys.running(""))
+    }
     workers = _pairs(content.get(keys.workers, []))
     return Snapshot(
         names=everything.keys(),
@@ -105,16 +111,12 @@ def take(redis: Redis, keys: Keys) -> Snapshot:
         waiting=[_placed(request_id, records) for request_id in _pairs(content.get(keys.waiting, []))],
         held={
             name.removeprefix(keys.lease("")): [
-                Placed(request_id, lease.rpartition("|")[0]) for request_id, lease in _pairs(fields).items()
+                _held(request_id, lease.rpartition("|")[0], places) for request_id, lease in _pairs(fields).items()
             ]
             for name, fields in content.items()
             if name.startswith(keys.lease(""))
         },
-        places={
-            name.removeprefix(keys.running("")): [_text(member) for member in members]
-            for name, members in content.items()
-            if name.startswith(keys.running(""))
-        },
+        places={function: len(members) for function, members in places.items()},
         living=[worker for worker, until in workers.items() if float(until) >= now],
         gone=[worker for worker, until in workers.items() if float(until) < now],
         records=records,
@@ -133,6 +135,10 @@ def end_leases(redis: Redis, keys: Keys, dead_pids: Iterable[int]) -> None:
 def _placed(request_id: str, records: Mapping[str, Record]) -> Placed:
     record = records.get(request_id)
     return Placed(request_id, record.function if record else "")
+
+
+def _held(request_id: str, function: str, places: Mapping[str, Collection[str]]) -> Placed:
+    return Placed(request_id, function, has_place=request_id in places.get(function, ()))
 
 
 def _pid(worker: str) -> int:

@@ -21,8 +21,8 @@ WHOLE = Snapshot(
     names=["{t}:ready", "{t}:event:a"],
     ready=[A],
     waiting=[B],
-    held={"host.1.x": [C]},
-    places={"f": ["c"]},
+    held={"host.1.x": [replace(C, has_place=True)]},
+    places={"f": 1},
     living=["host.1.x"],
     gone=[],
     records={
@@ -51,7 +51,7 @@ def test_whole_books_have_no_contradiction():
         (replace(WHOLE, ready=[]), "event a is nowhere, and its record says ready"),
         (replace(WHOLE, waiting=[B, A]), "event a is in 2 places"),
         (replace(WHOLE, held={}), "the ledger says 1 running of 'f'; there are 0"),
-        (replace(WHOLE, held={}), "a place of 'f' is taken by c, which nobody holds"),
+        (replace(WHOLE, held={}), "1 places of 'f' are taken, by 0 events"),
         (replace(WHOLE, living=[]), "worker 'host.1.x' has leases and is not known: nobody will ever sweep them"),
         (replace(WHOLE, records=without(WHOLE.records, "b")), "event b is waiting and has no record"),
         (
