@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each sets up what it needs first, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench bench-long clean
+.PHONY: help setup up demo test check bench chaos clean
 
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
@@ -35,6 +35,10 @@ bench: ## Measure thrice beside stock Celery, in some ten minutes, and print the
 bench-long: ## The same with more repetitions, in half an hour
 	@sh scripts/setup.sh runtime
 	@python -m benchmarks --long
+
+chaos: ## Kill parts of a running system 200 times under load: make chaos KILLS=200 SEED=1
+	@sh scripts/setup.sh dev
+	@CHAOS_KILLS=$(or $(KILLS),200) $(if $(SEED),CHAOS_SEED=$(SEED)) pytest tests/chaos
 
 clean: ## Remove .venv and everything that was built; data in .thrice stays
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
