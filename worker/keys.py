@@ -32,7 +32,7 @@ class Keys:
 
     @property
     def clock(self) -> str:
-        """STRING: milliseconds that the scripts add to the server's time, or `=` and the time of a clock that stands."""
+        """STRING: milliseconds that the scripts add to the server's time, or `=` and the time of one that stands."""
         return self._key("clock")
 
     # --- functions ----------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import orjson
 import asyncio
 import base64
-import re
 
 import pytest
 from redis import Redis
@@ -108,14 +107,16 @@ def test_the_arn_is_qualified_if_the_callers_was(world: System) -> None:
     assert [ARN, f"{ARN}:$LATEST", f"{ARN}:$LATEST", ARN, ARN] == arns
 
 
-def test_a_trace_begins_here_if_there_is_none(world: System, clock: FakeClock) -> None:
-    """A header of AWS's form, not sampled, with the time of the call."""
-    world.call("Invoke", FunctionName="f", InvocationType="Event")
+def test_the_root_is_that_of_the_callers_trace(world: System) -> None:
+    """A call of a handler belongs to what the handler runs for; one of anybody else to nothing but itself."""
+    root = new_request_id()
+    for headers in (HEADERS, {}, {"x-amzn-trace-id": f"{TRACE};Lineage={root}"}):
+        world.call("Invoke", headers=headers, FunctionName="f", InvocationType="Event")
+        world.call("Invoke", headers=headers, FunctionName="f")
 
-    (stored,) = world.queue.enqueued
-    match = re.fullmatch(r"Root=1-([0-9a-f]{8})-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", stored.trace_header or "")
-    assert match is not None
-    assert abs(int(match[1], 16) - clock.now().timestamp()) < 10
+    events, calls = world.queue.enqueued, [invocation for invocation, _ in world.queue.called]
+    assert [event.root for event in events] == [call.root for call in calls] == ["", "", root]
+    assert [event.trace_header for event in events] == [TRACE, None, f"{TRACE};Lineage={root}"]
 
 
 def test_the_result_comes_back_as_the_handler_wrote_it(world: System) -> None:
