@@ -218,6 +218,7 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
                 self.lease.tell_acks(client)
         except _CLOSING as error:
             _log.warning("An ack could not be told to Redis (%s); it is kept for the next time.", error)
+        self.room()
 
     def give_back(self, tags: Sequence[str]) -> None:
         """Put messages that are held back to the heads of their lists."""
@@ -232,8 +233,12 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
 
     def room(self) -> None:
         """The window may have room now."""
-        if self._intake is not None and self._is_driven:
+        if self._intake is None or self.connection is None:
+            return
+        if self._is_driven:
             self._intake.claim_if_room()
+        elif self.connection.loop is not None:
+            self.connection.loop.call_soon_threadsafe(self._intake.claim_if_room)
 
     @property
     def _is_driven(self) -> bool:

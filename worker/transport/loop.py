@@ -92,6 +92,12 @@ class HubLoop:
         """See `Loop`."""
         self._hub.call_soon(callback)
 
+    def turn(self, seconds: float) -> None:
+        """Wait until something happens, `seconds` at most, and call what is to be called: for who is outside the hub."""
+        alarm = self.call_later(seconds, _wake_up)
+        self._hub.run_once()
+        alarm.cancel()
+
     def _register(self, fd: int) -> None:
         """Tell the hub all that is wanted of `fd`: by itself it cannot have a reader and a writer of one."""
         hub = self._hub
@@ -103,6 +109,10 @@ class HubLoop:
                 hub.writers[fd] = (writer, ())
         elif writer is not None:
             hub.add(fd, writer, WRITE)
+
+
+def _wake_up() -> None:
+    """A timer that does nothing but end a wait."""
 
 
 class PollLoop:
@@ -179,7 +189,8 @@ class PollLoop:
         self._timers.clear()
         self._calls.clear()
         os.close(self._bell)
-        os.close(self._ring)
+        ring, self._ring = self._ring, -1  # whoever calls from now on rings nothing, least of all another's descriptor
+        os.close(ring)
 
     def _run_timers(self) -> None:
         now = time.monotonic()

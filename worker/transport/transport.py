@@ -6,7 +6,7 @@ read-only is waited for; the worker does not learn of it.
 """
 
 import logging
-import socket
+import threading
 import time
 from typing import Any
 
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from worker.transport import versions
 from worker.transport.channel import Channel, SentinelChannel
-from worker.transport.loop import HubLoop, Loop, PollLoop
+from worker.transport.loop import HubLoop, PollLoop
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +81,9 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
     #: What is waited out: all that Redis answers and all that a connection does.
     connection_errors = (*kombu_redis.Transport.connection_errors, RedisError)
 
+    #: Kombu's name for what sees to the channels.
+    cycle: Any
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Nothing is connected yet.
 
@@ -91,9 +94,9 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.cycle = Poller()
         #: What drives the channels, None until there is one.
-        self.loop: Loop | None = None
-        self._poll_loop: PollLoop | None = None
+        self.loop: HubLoop | PollLoop | None = None
         self._turns = 0
+        self._thread = 0
         #: How many messages have been handed to consumers.
         self.deliveries = 0
 
@@ -104,8 +107,8 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
 
     @property
     def is_turning(self) -> bool:
-        """Whether the loop goes on after whatever is done now."""
-        return self.has_hub or self._turns > 0
+        """Whether the loop goes on after whatever is done now, and it is this thread's."""
+        return self.has_hub or (self._turns > 0 and threading.get_ident() == self._thread)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Hang everything on a worker's hub."""
@@ -118,27 +121,27 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
         Raises:
             TimeoutError: none came within `timeout` seconds.
         """
-        loop = self._own_loop()
+        loop = self.loop or self._own_loop()
         before, end = self.deliveries, None if timeout is None else time.monotonic() + timeout
-        self._turns += 1
+        self._turns, self._thread = self._turns + 1, threading.get_ident()
         try:
+            for channel in self.channels:
+                channel.room()
             while self.deliveries == before:
-                self.cycle.on_poll_start()
-                self.cycle.maybe_refresh_binding_expiry()
-                left = 1.0 if end is None else end - time.monotonic()
-                loop.turn(min(1.0, max(0.0, left)))
+                if isinstance(loop, PollLoop):
+                    self.cycle.on_poll_start()
+                    self.cycle.maybe_refresh_binding_expiry()
+                loop.turn(1.0 if end is None else min(1.0, max(0.0, end - time.monotonic())))
                 if end is not None and self.deliveries == before and time.monotonic() >= end:
-                    raise socket.timeout
+                    raise TimeoutError
         finally:
             self._turns -= 1
 
     def _own_loop(self) -> PollLoop:
-        if self._poll_loop is None:
-            self._poll_loop = PollLoop(self.cycle.poller, self.cycle.handle_event)
-            self.loop = self._poll_loop
-            for channel in self.channels:
-                channel.start_intake()
-        return self._poll_loop
+        self.loop = loop = PollLoop(self.cycle.poller, self.cycle.handle_event)
+        for channel in self.channels:
+            channel.start_intake()
+        return loop
 
     def _deliver(self, message: Any, queue: str) -> None:
         """Hand on a fanout message."""
@@ -148,9 +151,9 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
     def close_connection(self, connection: Any) -> None:
         """Close all channels."""
         super().close_connection(connection)
-        if self._poll_loop is not None:
-            self._poll_loop.close()
-            self._poll_loop = self.loop = None
+        if isinstance(self.loop, PollLoop):
+            self.loop.close()
+        self.loop = None
 
     def _collect(self, connection: Any) -> None:
         """Kombu gives up a broken connection: close everything without talking to the server."""
