@@ -5,13 +5,15 @@ The number of steps is `FUZZ_STEPS`, the beginning `FUZZ_SEED`; a failure prints
 
 import os
 import random
+from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from redis import Redis
 
 from tests.transport.model import Model, place
 from worker.transport.calls import Calls, Claim, read_claim
-from worker.transport.keys import STEPS, Namespace, lane
+from worker.transport.keys import STEPS, Namespace, lane, lane_of
 
 STEPS_OF_A_RUN = int(os.environ.get("FUZZ_STEPS", "20000"))
 SEED = int(os.environ.get("FUZZ_SEED", str(random.SystemRandom().randrange(1 << 32))))
@@ -65,16 +67,25 @@ class Fuzz:
         self.model.delayed[queue].append((self.now + delay, target, envelope))
 
     def claim(self) -> None:
-        """Take some, with some acks on the way, skipping some lanes."""
+        """Take some, with some acks on the way, and no more of some lanes than they are allowed to give."""
         consumer, most = self.consumer(), self.random.randrange(8)
         acks = self.random.sample(
             sorted(self.model.leases[consumer]), min(self.random.randrange(3), self.held(consumer))
         )
-        skip = self.random.sample(["x", "y", "z"], self.random.randrange(3))
+        allowances = {name: self.random.randrange(3) for name in self.random.sample("xyz", self.random.randrange(3))}
+        allowance = self.random.choice([2, 1000])
         queues = [(queue, False) for queue in self.random.sample(QUEUES, self.random.randrange(1, 3))]
         most_bytes = self.random.choice([30, 100, 4_000_000])
         call = self.calls.claim(
-            consumer, queues, lease_ms=LONG_LEASE, most=most, most_bytes=most_bytes, seq=self.seq, acks=acks, skip=skip
+            consumer,
+            queues,
+            lease_ms=LONG_LEASE,
+            most=most,
+            most_bytes=most_bytes,
+            seq=self.seq,
+            acks=acks,
+            allowance=allowance,
+            allowances=allowances,
         )
         claim = read_claim(call.run(self.redis), queues)
         self.seq += most
@@ -84,19 +95,28 @@ class Fuzz:
         before = {key: len(held) for key, held in self.model.ready.items()}
         self.model.take(consumer, claim)
         assert len(claim.deliveries) <= most
-        assert not {delivery.target for delivery in claim.deliveries} & {lane(name) for name in skip}
+        given = Counter(name for delivery in claim.deliveries if (name := lane_of(delivery.target)))
+        assert all(count <= allowances.get(name, allowance) for name, count in given.items())
         if len(claim.deliveries) < most and most_bytes > 1_000_000:
-            self.nothing_was_left_out(before, claim, [queue for queue, _ in queues], skip)
+            asked = [queue for queue, _ in queues]
+            ready = {key: count for key, count in before.items() if key[0] in asked}
+            self.nothing_was_left_out(ready, claim, lambda name: allowances.get(name, allowance))
 
     def nothing_was_left_out(
-        self, before: dict[tuple[str, str], int], claim: Claim, queues: list[str], skip: list[str]
+        self, ready: dict[tuple[str, str], int], claim: Claim, allowed: Callable[[str], int]
     ) -> None:
-        """A claim that had room took all that was ready in what it asked for."""
-        ready = sum(
-            count for (queue, target), count in before.items()
-            if queue in queues and target not in {lane(name) for name in skip}
-        )  # fmt: skip
-        assert len(claim.deliveries) == ready
+        """A claim that had room took all that was ready, of each lane as many as it may give."""
+        lanes: Counter[str] = Counter()
+        others = 0
+        for (_, target), count in ready.items():
+            name = lane_of(target)
+            if name is None:
+                others += count
+            else:
+                lanes[name] += count
+        could = others + sum(min(count, allowed(name)) for name, count in lanes.items())
+        assert len(claim.deliveries) == could
+        assert claim.has_held_back == any(count > allowed(name) for name, count in lanes.items())
 
     def ack(self) -> None:
         """A consumer is done with a message, perhaps with one that it does not hold."""

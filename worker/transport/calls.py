@@ -3,7 +3,7 @@
 Nothing here talks to a server. A `Call` is handed to `CommandConnection.call` or to `Call.run`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,8 @@ class Claim:
     is_known: bool
     #: Whether more is ready than the claim could take.
     has_more: bool
-    #: Whether what is left lies in lanes that were to be skipped.
-    has_skipped: bool
+    #: Whether something is left in lanes that have given what they may.
+    has_held_back: bool
     deliveries: list[Delivery] = field(repr=False)
 
 
@@ -89,18 +89,20 @@ class Calls:
         most_bytes: int,
         seq: int,
         acks: Sequence[str] = (),
-        skip: Iterable[str] = (),
+        allowance: int = MOST,
+        allowances: Mapping[str, int] | None = None,
     ) -> Call:
         """Take up to `most` messages of (name, whether without ack) `queues`.
 
         Their lease fields get the sequence numbers from `seq` on, which must never have been used by this consumer.
-        What passes `most_bytes` is the last one taken.
+        What passes `most_bytes` is the last one taken. Of each lane no more than `allowance` are taken, or than it has
+        in `allowances`.
         """
-        skip = list(skip)
+        own = [part for each in (allowances or {}).items() for part in each]
         names = [part for name, no_ack in queues for part in (name, int(no_ack))]
         keys = [self.namespace.lease(consumer), self.namespace.consumers, self.namespace.clock]
         numbers = [lease_ms, min(most, MOST), most_bytes, seq, MOST]
-        return Call(self._scripts["claim"], keys, [consumer, *numbers, len(acks), *acks, len(skip), *skip, *names])
+        return Call(self._scripts["claim"], keys, [consumer, *numbers, len(acks), *acks, allowance, len(own), *own, *names])
 
     def publish(self, queue: str, target: str, envelopes: Sequence[Argument], lifetime_ms: int = 0) -> Call:
         """Put messages at the end of a list; the queue's lists end `lifetime_ms` later, 0 for never."""
@@ -158,12 +160,12 @@ class Calls:
 
 def read_claim(reply: Any, queues: Sequence[tuple[str, bool]]) -> Claim:
     """What the reply of a claim of these queues says."""
-    next_due, known, left, skipped, *groups = reply
+    next_due, known, left, held_back, *groups = reply
     return Claim(
         next_due_ms=None if next_due < 0 else next_due,
         is_known=bool(known),
         has_more=bool(left),
-        has_skipped=bool(skipped),
+        has_held_back=bool(held_back),
         deliveries=[delivery for group in groups for delivery in _deliveries(group, queues)],
     )
 

@@ -63,7 +63,7 @@ class Intake:
         self._loop = loop
         self._inbox: deque[Delivery] = deque()
         self._is_claiming = self._is_waiting = self._is_delivering = self._is_closed = False
-        self._again = False
+        self._again = self._has_more = False
         self._retry = _FIRST_RETRY
         self._timers: dict[str, Timer] = {}
         self._commands = CommandConnection(connect, loop, on_up=self._up)
@@ -100,9 +100,9 @@ class Intake:
         return max(0, self._window.free - len(self._inbox))
 
     def claim_if_room(self) -> None:
-        """Claim if it is worth while: at least half of the window is free."""
+        """Claim if it is worth while: at least half of the window is free, or there is more and somebody waits for it."""
         free, size = self._free, self._window.prefetch_count
-        if free and free * 2 >= size:
+        if free and (free * 2 >= size or (self._has_more and self._window.is_hungry())):
             self.claim()
 
     def claim(self) -> None:
@@ -123,7 +123,8 @@ class Intake:
             most_bytes=self._lease.options.claim_bytes,
             seq=self._lease.reserve(most),
             acks=acks,
-            skip=self._window.skip_lanes,
+            allowance=self._window.allowance(),
+            allowances=self._window.allowances(),
         )
         self._commands.call(
             call.script, call.keys, call.arguments, lambda reply: self._claimed(reply, queues, acks, most)
@@ -137,6 +138,7 @@ class Intake:
             return
         self._retry = _FIRST_RETRY
         claim = read_claim(reply, queues)
+        self._has_more = claim.has_more or claim.has_held_back
         if any(not no_ack for _, no_ack in queues):
             self._registered(claim)
         for delivery in claim.deliveries:
@@ -154,8 +156,8 @@ class Intake:
     def _next_claim(self, claim: Claim, most: int) -> None:
         if self._again or (claim.has_more and self._free and most):
             self._loop.call_later(0, self.claim_if_room)
-        elif claim.has_skipped:
-            self._in(_SKIPPED_WAIT, "due", self.claim)
+        elif claim.has_held_back:
+            self._in(_HELD_BACK_WAIT, "due", self.claim)
             return
         elif self._free:
             self._wait()

@@ -4,7 +4,7 @@ This takes the place of kombu's `QoS`: the same methods, but what is delivered l
 acks are told to Redis in batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.transport.calls import MOST
@@ -21,8 +21,11 @@ class Window:
         self.channel = channel
         self._prefetch_count = prefetch_count or 0
         self._tags: set[str] = set()
-        #: Lanes of which nothing is to be claimed now.
-        self.skip_lanes: set[str] = set()
+        #: How many messages may be claimed of a lane, and of lanes of which some are held already.
+        self.allowance: Callable[[], int] = lambda: MOST
+        self.allowances: Callable[[], Mapping[str, int]] = dict
+        #: Whether whoever works on the messages could do with more, however little room there is.
+        self.is_hungry: Callable[[], bool] = lambda: False
         #: Called with the tags of which others have the messages now: what has not begun should not.
         self.on_lost: Callable[[list[str]], object] | None = None
 

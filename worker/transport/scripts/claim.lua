@@ -2,10 +2,11 @@
 --
 -- KEYS: the consumer's lease, consumers, clock
 -- ARGV: consumer, lease (ms), most messages, most bytes, first sequence number, most to promote of each queue,
---       number of acks, acks (lease fields), number of lanes to skip, lanes,
+--       number of acks, acks (lease fields), most messages of a lane, number of the following, lanes that have an
+--       allowance of their own with it (lane, most messages of it, ...),
 --       for each queue: name, '1' if its messages are not acknowledged ('0')
 -- Returns {ms to the next due message or -1, 1 if the consumer was known, 1 if something is left that it could have,
---   1 if something is left that it skips, groups...}, a group being
+--   1 if something is left in lanes that have given what they may, groups...}, a group being
 --   {index of the queue from 0, target, context or false, {field, envelope, field, envelope, ...}}. The field is ''
 --   where no ack is expected.
 -- include: now
@@ -35,8 +36,10 @@ local acks = next_list()
 for from = 1, #acks, 1000 do
   redis.call('HDEL', lease, unpack(acks, from, math.min(from + 999, #acks)))
 end
-local skipped = {}
-for _, lane in ipairs(next_list()) do skipped[lane] = true end
+local allowance, allowances = tonumber(ARGV[at]), {}
+at = at + 1
+local own = next_list()
+for i = 1, #own, 2 do allowances[own[i]] = tonumber(own[i + 1]) end
 local queues = {}
 while at < #ARGV do
   queues[#queues + 1] = {name = ARGV[at], no_ack = ARGV[at + 1] == '1', index = #queues}
@@ -85,11 +88,13 @@ local function take(queue, target, wanted)
   end
   room = room - taken
   if taken > 0 then reply[#reply + 1] = {queue.index, target, context, messages} end
+  return taken
 end
 
 local function take_list(queue, target, most)
   local length = redis.call('LLEN', queue.name .. target)
-  if length > 0 then take(queue, target, math.min(length, most, room)) end
+  if length == 0 then return 0 end
+  return take(queue, target, math.min(length, most, room))
 end
 
 -- One turn of all lanes of a queue. The next lane is on the right of the ring; who was served goes to the left.
@@ -101,12 +106,13 @@ local function take_turn(queue)
     if is_full() or visits <= 0 then return end
     visits = visits - 1
     local lane = redis.call('RPOP', lanes)
-    if skipped[lane] then
-      queue.has_skipped = true
+    local allowed = allowances[lane] or allowance
+    if allowed > 0 then
+      allowances[lane] = allowed - take_list(queue, ':lane:' .. lane, math.min(share, allowed))
+    end
+    if redis.call('LLEN', queue.name .. ':lane:' .. lane) > 0 then
       redis.call('LPUSH', lanes, lane)
-    else
-      take_list(queue, ':lane:' .. lane, share)
-      if redis.call('LLEN', queue.name .. ':lane:' .. lane) > 0 then redis.call('LPUSH', lanes, lane) end
+      if (allowances[lane] or allowance) <= 0 then queue.has_held_back = true end
     end
   end
 end
@@ -125,7 +131,7 @@ for _, queue in ipairs(queues) do
 end
 
 for _, queue in ipairs(queues) do
-  if (is_full() or queue.has_skipped) and has_ready(queue.name) then
+  if (is_full() or queue.has_held_back) and has_ready(queue.name) then
     ring(queue.name)
     reply[is_full() and 3 or 4] = 1
   end
