@@ -109,9 +109,11 @@ def clock_advance(
 
 @clock_app.command("next")
 def clock_next() -> None:
-    """Go to the moment at which the next thing is due, and say what it is: the next attempt of an event, a schedule, a
-    message that becomes visible. The exit status is 1 if nothing will be due.
-    """  # noqa: D205 - typer shows it all
+    """Go to the moment at which the next thing is due, and say what it is.
+
+    That is the next attempt of an event, a schedule, or a message that becomes visible. The exit status is 1 if nothing
+    will be due.
+    """
     from console.clock import move
 
     sys.exit(move(_settings(), {"next": True}))
@@ -141,12 +143,11 @@ def await_(
     wait_for_all: bool = typer.Option(False, "--all", help="Wait until nothing at all is in hand."),
     timeout: str = typer.Option("60s", help="How long to wait, in real time: 90s, 2m, 1h30m, or seconds."),
 ) -> None:
-    """Wait until an event has ended, with everything that it caused: what its handler invoked, published, put into
-    buckets, and what came of that.
+    """Wait until an event has ended, with everything that it caused.
 
-    The exit status is 0 if all of it succeeded, 1 if something was dead-lettered or dropped, 2 if there is no such
-    event, 124 if the time was up.
-    """  # noqa: D205 - typer shows it all
+    That is what its handler invoked, published and put into buckets, and what came of it. The exit status is 0 if all of
+    it succeeded, 1 if something was dead-lettered or dropped, 2 if there is no such event, 124 if the time was up.
+    """
     from console.awaiting import wait
 
     if wait_for_all == (request_id is not None):

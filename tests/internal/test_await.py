@@ -149,9 +149,7 @@ def test_what_cannot_be_waited_for(gateway: Running, path: str, status: int):
     assert answer[1]["error"]
 
 
-def test_lost_connection_of_the_subscription_costs_a_second(
-    gateway: Running, system: System, redis: Redis, keys: Keys
-):
+def test_lost_connection_of_the_subscription_costs_a_second(gateway: Running, system: System, redis: Redis, keys: Keys):
     """The event is looked at again, and the subscription is begun again."""
     request_id = system.enqueue()
     with asking(gateway, f"await/{request_id}", redis, keys) as answer:

@@ -58,9 +58,7 @@ def test_invoke(system: System, gateway: Running, cause: Claimed):
 def test_synchronous_invoke_hands_it_on(system: System, gateway: Running, cause: Claimed):
     """It is no event and is not counted, but what its handler causes will be."""
     answers = []
-    call = Thread(
-        target=lambda: answers.append(gateway.client("lambda").invoke(FunctionName="target", Payload=b"{}"))
-    )
+    call = Thread(target=lambda: answers.append(gateway.client("lambda").invoke(FunctionName="target", Payload=b"{}")))
     call.start()
     lane = system.keys.lane(system.keys.calls, "target")
     wait_until(lambda: system.redis.llen(lane), "the call is on its queue")
@@ -119,9 +117,7 @@ def test_event_bus(system: System, gateway: Running, cause: Claimed, own: dict[s
     """PutEvents; also with a trace of the entry's own."""
     put_rule(gateway, {"source": ["mine"]})
 
-    gateway.client("events").put_events(
-        Entries=[{"Source": "mine", "DetailType": "d", "Detail": "{}", **own}]
-    )
+    gateway.client("events").put_events(Entries=[{"Source": "mine", "DetailType": "d", "Detail": "{}", **own}])
 
     check(system, cause, caused(system))
 

@@ -1,9 +1,9 @@
 """Invoke, up to the queue and back."""
 
-import orjson
 import asyncio
 import base64
 
+import orjson
 import pytest
 from redis import Redis
 
@@ -11,7 +11,6 @@ from config import redis as config_redis
 from config.settings import Settings
 from producers.lambda_.api import Lambda
 from producers.seams import Response, Seams, TargetMissing
-from tests.conftest import FakeClock
 from tests.lambda_.system import ARN, REQUEST_ID, TRACE, RecordingQueue, System
 from worker.errors import StoreUnavailable
 from worker.identity import new_request_id

@@ -73,9 +73,7 @@ def test_waiting_covers_what_a_handler_causes_by_boto3(up: RunningSystem):
     assert "steps-last" in done.stdout
 
 
-def test_clock_that_was_left_is_taken_away_at_the_next_start(
-    start_up: Callable[..., RunningSystem], tmp_path: Path
-):
+def test_clock_that_was_left_is_taken_away_at_the_next_start(start_up: Callable[..., RunningSystem], tmp_path: Path):
     """Only a system that is to have a virtual clock keeps it; the other says what became of it."""
     first = start_up(THRICE_CLOCK="virtual", THRICE_WORKERS="1")
     assert thrice(first, "clock", "advance", "2h").returncode == 0
