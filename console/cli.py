@@ -145,8 +145,8 @@ def await_(
 ) -> None:
     """Wait until an event has ended, with everything that it caused.
 
-    That is what its handler invoked, published and put into buckets, and what came of it. The exit status is 0 if all of
-    it succeeded, 1 if something was dead-lettered or dropped, 2 if there is no such event, 124 if the time was up.
+    That is what its handler invoked, published and put into buckets, and what came of it. The exit status is 0 if all
+    of it succeeded, 1 if something was dead-lettered or dropped, 2 if there is no such event, 124 if the time was up.
     """
     from console.awaiting import wait
 
