@@ -46,7 +46,8 @@ def system(running_system: System) -> System:
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest) -> random.Random:
-    """Random choices that the seed and the test's name decide."""
+    """Random choices that the seed and the test's name decide. A failure shows the seed."""
+    request.node.add_report_section("setup", "seed", f"CHAOS_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")
 
 

@@ -31,7 +31,7 @@ from tests.system.running import REGION, ROLE, free_port, zipped
 from tests.waiting import wait_until
 from worker import virtual_clock
 from worker.keys import Keys
-from worker.ledger import Account
+from worker.ledger import Account, Ledger
 
 T = TypeVar("T")
 
@@ -171,7 +171,7 @@ class System:
 
     def account(self, function: str) -> Account:
         """The ledger's numbers of one function."""
-        return self.look().ledger.functions.get(function, Account())
+        return Ledger.of(self.redis.hgetall(self.keys.ledger)).functions.get(function, Account())
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once for everything that waits."""
