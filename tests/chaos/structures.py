@@ -5,6 +5,8 @@ leases. Everything else sees a `Snapshot`. Its words are those of the ledger: an
 (which the ledger calls running).
 """
 
+import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +15,12 @@ from redis import Redis
 
 from worker.keys import Keys
 from worker.ledger import Ledger
-from worker.queue import LEASE
 
-#: How long leases hold without a heartbeat, in seconds.
-LEASE_SECONDS = LEASE
+#: How long leases hold without a heartbeat, in seconds: what the transport does when nobody tells it otherwise.
+LEASE_SECONDS = 10.0
+
+#: What a message is moved as that is handed over and may not run now.
+_REFUSED = "!"
 
 #: Reads every key but the large ones. Of a record only what is compared.
 #: ARGV  1 prefix of the records
@@ -69,7 +73,7 @@ class Snapshot:
     ready: Sequence[Placed]
     waiting: Sequence[Placed]
     held: Mapping[str, Sequence[Placed]]  # by the worker whose lease it is
-    places: Mapping[str, int]  # function -> how many places are taken
+    places: Mapping[str, int]  # function -> how many places are taken, by events and not by synchronous calls
     living: Collection[str]  # workers whose leases hold
     gone: Collection[str]  # workers whose leases have ended and were not swept yet
     records: Mapping[str, Record]
@@ -99,24 +103,30 @@ def take(redis: Redis, keys: Keys) -> Snapshot:
         if name.startswith(keys.event(""))
     }
     content = {name: content for name, (_, content) in everything.items()}
-    places = {
-        name.removeprefix(keys.running("")): {_text(member) for member in members}
-        for name, members in content.items()
-        if name.startswith(keys.running(""))
+    held = {
+        name.removeprefix(keys.lease("")): [_held(field, envelope) for field, envelope in _pairs(fields).items()]
+        for name, fields in content.items()
+        if name.startswith(keys.lease(""))
     }
-    workers = _pairs(content.get(keys.workers, []))
+    lane = keys.lane(keys.invocations, "")
+    places = Counter({function: int(count) for function, count in _pairs(content.get(keys.concurrency, [])).items()})
+    for all_held in held.values():
+        places.subtract(placed.function for queue, placed in all_held if queue == keys.calls and placed.has_place)
+    workers = _pairs(content.get(keys.consumers, []))
     return Snapshot(
         names=everything.keys(),
-        ready=[_placed(request_id, records) for request_id in _pairs(content.get(keys.ready, []))],
-        waiting=[_placed(request_id, records) for request_id in _pairs(content.get(keys.waiting, []))],
+        ready=[
+            _placed(name.removeprefix(lane), _text(envelope))
+            for name, envelopes in content.items()
+            if name.startswith(lane)
+            for envelope in envelopes
+        ],
+        waiting=[_waiting(member) for member in _pairs(content.get(keys.delayed(keys.invocations), []))],
         held={
-            name.removeprefix(keys.lease("")): [
-                _held(request_id, lease.rpartition("|")[0], places) for request_id, lease in _pairs(fields).items()
-            ]
-            for name, fields in content.items()
-            if name.startswith(keys.lease(""))
+            worker: [placed for queue, placed in all_held if queue == keys.invocations]
+            for worker, all_held in held.items()
         },
-        places={function: len(members) for function, members in places.items()},
+        places=places,
         living=[worker for worker, until in workers.items() if float(until) >= now],
         gone=[worker for worker, until in workers.items() if float(until) < now],
         records=records,
@@ -126,19 +136,27 @@ def take(redis: Redis, keys: Keys) -> Snapshot:
 
 def end_leases(redis: Redis, keys: Keys, dead_pids: Iterable[int]) -> None:
     """Let the leases of processes that are known to be dead end now, where waiting for them is not what is tested."""
-    known: Any = redis.zrange(keys.workers, 0, -1)
+    known: Any = redis.zrange(keys.consumers, 0, -1)
     for worker in known:
         if _pid(worker.decode()) in dead_pids:
-            redis.zadd(keys.workers, {worker: 0}, xx=True)
+            redis.zadd(keys.consumers, {worker: 0}, xx=True)
 
 
-def _placed(request_id: str, records: Mapping[str, Record]) -> Placed:
-    record = records.get(request_id)
-    return Placed(request_id, record.function if record else "")
+def _held(field: str, envelope: str) -> tuple[str, Placed]:
+    """The queue, and what was taken from it: the field is `seq|flag|length of queue|queue:lane:function`."""
+    _, flag, length, source = field.split("|", 3)
+    queue, target = source[: int(length)], source[int(length) :]
+    return queue, _placed(target.removeprefix(":lane:"), envelope, has_place=flag != _REFUSED)
 
 
-def _held(request_id: str, function: str, places: Mapping[str, Collection[str]]) -> Placed:
-    return Placed(request_id, function, has_place=request_id in places.get(function, ()))
+def _waiting(member: str) -> Placed:
+    """A delayed message: `:lane:<function>`, a line feed, the envelope."""
+    target, _, envelope = member.partition("\n")
+    return _placed(target.removeprefix(":lane:"), envelope)
+
+
+def _placed(function: str, envelope: str, *, has_place: bool = False) -> Placed:
+    return Placed(json.loads(envelope)["headers"]["id"], function, has_place)
 
 
 def _pid(worker: str) -> int:
