@@ -1,6 +1,7 @@
 """Much data in either direction, and the loop that Celery's worker has."""
 
 import io
+import threading
 import time
 import zipfile
 
@@ -109,6 +110,28 @@ def test_handler_that_prints_more_than_the_sink_takes_at_once(environment, sunk,
     numbers = [int(line.split()[0]) for line in handed_on if line.endswith("xxx")]
     assert numbers == list(range(lines))
     assert handed_on[-1].startswith("REPORT")
+
+
+def test_log_that_is_not_taken_holds_up_the_handler(environment, driver, sunk):
+    """While the sink has not answered little is kept: the handler waits in `print`, and goes on afterwards."""
+    answers = threading.Event()
+
+    def after_a_while(*batch):
+        answers.wait(60)
+        sunk.append(batch)
+
+    talkative = environment("def handler(event, context):\n    for n in range(20): print('y' * 200_000)\n", timeout=60)
+    talkative._log._sink = after_a_while
+    attempts = []
+    talkative.environment.invoke(event(), attempts.append)
+    driver.until(lambda: talkative._process is not None and talkative._process._is_paused, "the handler is held up")
+
+    assert attempts == []
+    assert talkative._log._size < 1 << 20
+    answers.set()
+    driver.until(lambda: attempts, "it is answered")
+    handed_on = [event.message for _, _, events in sunk for event in events]
+    assert [*handed_on, *(event.message for event in attempts[0].log)].count("y" * 200_000) == 20
 
 
 def test_largest_answer_after_much_output(environment):

@@ -236,6 +236,16 @@ def test_killed_run(pool, driver, function, folder):
     driver.until(lambda: len(attempts) == 2, "the other one is answered")
 
 
+def test_run_that_is_killed_before_it_has_a_place(pool, driver, function):
+    """The kill reaches the process as soon as there is one."""
+    attempts = []
+
+    pool.run(function, event({"mark": "/dev/null"}), attempts.append).kill()
+    driver.until(lambda: attempts, "it is answered")
+
+    assert [type(attempt.outcome) for attempt in attempts] == [Crashed]
+
+
 def test_handler_finds_boto3(pool, driven, function):
     """The runtime's folder is below the data folder."""
     assert isinstance(driven.run(function, event()).outcome, Succeeded)

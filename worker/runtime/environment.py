@@ -22,19 +22,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from config import limits
 from worker.arn import Arn
 from worker.clock import Clock
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Crashed, FunctionError, Invocation, Lost, Outcome, Succeeded, TimedOut
-from worker.runtime import failures, interpreter, lines, surroundings, wire
+from worker.invocation import Attempt, Crashed, Invocation, Lost, Outcome, Succeeded, TimedOut
+from worker.runtime import interpreter, lines, surroundings, wire
 from worker.runtime.child import CannotStart, Child
 from worker.runtime.launcher import Launch, Launcher
 from worker.runtime.log import Log, LogSink
-from worker.runtime.process import DeadlinePassed, Ending, Exited, HandlerProcess, OutOfMemory, Surveillance
+from worker.runtime.process import Ending, Exited, HandlerProcess, Surveillance
 from worker.runtime.surroundings import AwsAccess
+from worker.runtime.verdict import Verdict, judge
 from worker.runtime.wire import Frame
 
 
@@ -53,13 +53,6 @@ class Host(Surveillance):
 
 #: Is handed how an invocation went, or why it could not even begin.
 Done = Callable[["Attempt | CannotStart"], object]
-
-
-class _Verdict(NamedTuple):
-    """How one exchange with the process ended."""
-
-    outcome: Succeeded | FunctionError | None  # None: the handler is imported
-    blamed: str | None  # the error type, if the platform says that it failed and not the handler
 
 
 class ExecutionEnvironment:
@@ -124,7 +117,7 @@ class ExecutionEnvironment:
     def _initialise_first(self) -> None:
         self._initialise(self._host.init_timeout, "init", self._after_init)
 
-    def _after_init(self, duration_ms: float, verdict: _Verdict) -> None:
+    def _after_init(self, duration_ms: float, verdict: Verdict) -> None:
         self._init_ms = duration_ms
         self._begin()
         if verdict.outcome is None:
@@ -134,13 +127,13 @@ class ExecutionEnvironment:
         else:
             self._initialise(self.function.timeout, "invoke", self._after_second_init)
 
-    def _after_second_init(self, _duration_ms: float, verdict: _Verdict) -> None:
+    def _after_second_init(self, _duration_ms: float, verdict: Verdict) -> None:
         if verdict.outcome is None:
             self._call(self._process)
         else:
             self._finish(verdict)
 
-    def _initialise(self, limit: float, phase: str, then: Callable[[float, _Verdict], None]) -> None:
+    def _initialise(self, limit: float, phase: str, then: Callable[[float, Verdict], None]) -> None:
         """Start the process and let it import the handler, for `limit` seconds. Then: the time it took, in ms, and how.
 
         A process that could not do it is ended.
@@ -218,7 +211,7 @@ class ExecutionEnvironment:
         assert process is not None, "a process answers while it is this environment's"
         if type(ending) is Frame and ending.kind == wire.RESULT and not process.is_over_its_memory:
             self._peak = process.peak
-            self._finish(_Verdict(Succeeded(ending.payload), None))  # the way that nearly all go
+            self._finish(Verdict(Succeeded(ending.payload), None))  # the way that nearly all go
         else:
             self._settle(process, ending, lambda ending: self._finish(self._judge(ending)))
 
@@ -236,28 +229,11 @@ class ExecutionEnvironment:
         else:
             process.end(lambda _: then(ending))
 
-    def _judge(self, ending: Ending) -> _Verdict:
+    def _judge(self, ending: Ending) -> Verdict:
         assert self._invocation is not None, "an invocation is under way"
-        request_id = self._invocation.request_id
-        match ending:
-            case Frame(kind=wire.READY):
-                return _Verdict(None, None)
-            case Frame(kind=wire.RESULT):
-                return _Verdict(Succeeded(ending.payload), None)
-            case Frame(kind=wire.TOO_LARGE):
-                failure = failures.response_too_large()
-            case Frame():
-                failure = FunctionError(ending.payload, ending.header["type"], ending.header["message"])
-                return _Verdict(failure, failure.error_type if ending.kind == wire.INIT_ERROR else None)
-            case Exited():
-                failure = failures.exited(request_id, ending.code)
-            case DeadlinePassed():
-                failure = failures.timed_out(request_id, self.function.timeout)
-            case OutOfMemory():
-                failure = failures.out_of_memory(request_id)
-        return _Verdict(failure, failure.error_type)
+        return judge(ending, self._invocation.request_id, self.function.timeout)
 
-    def _finish(self, verdict: _Verdict) -> None:
+    def _finish(self, verdict: Verdict) -> None:
         invocation = self._invocation
         assert invocation is not None, "an invocation is under way"
         duration_ms = (time.monotonic() - self._begun) * 1000
@@ -277,7 +253,7 @@ class ExecutionEnvironment:
         else:
             self._deliver(attempt)
 
-    def _say_how_it_ended(self, request_id: str, verdict: _Verdict, duration_ms: float, peak_mb: int) -> None:
+    def _say_how_it_ended(self, request_id: str, verdict: Verdict, duration_ms: float, peak_mb: int) -> None:
         now = self._host.clock.now()
         match verdict.outcome:
             case Succeeded():
@@ -296,7 +272,7 @@ class ExecutionEnvironment:
         )
         self._log.say(lines.end(request_id), report, now=now)
 
-    def _outcome(self, verdict: _Verdict) -> Outcome:
+    def _outcome(self, verdict: Verdict) -> Outcome:
         if self._is_aborted and isinstance(verdict.outcome, Crashed):
             return Lost("The worker ended its environments while the function ran. Nothing is known of what it did.")
         assert verdict.outcome is not None, "an exchange with a ready process ends with an outcome"

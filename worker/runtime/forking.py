@@ -41,6 +41,7 @@ class ForkServer:
             CannotStart: the operating system refused.
         """
         self._lock = threading.Lock()
+        self._is_closed = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(PATIENCE)
         # A pipe, as every handler's process has: what an interpreter makes of its outputs depends on what they are.
@@ -103,6 +104,8 @@ class ForkServer:
 
     def _ask(self, request: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
         with self._lock:
+            if self._is_closed:
+                raise ServerLost(f"The fork server {self.pid} was ended.")
             try:
                 socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
                 data = self._socket.recv(65_536)
@@ -124,10 +127,12 @@ class ForkServer:
 
     def close(self) -> None:
         """End it. What it has forked is not touched."""
-        self._process.kill()
+        self._process.kill()  # whoever waits for an answer has got it then
         self._process.wait()
-        self._socket.close()
-        os.close(self._last_words)
+        with self._lock:
+            self._is_closed = True
+            self._socket.close()
+            os.close(self._last_words)
 
 
 class Forked:
