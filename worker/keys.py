@@ -118,6 +118,10 @@ class Keys:
         """HASH: what one worker holds: `seq|flag|length of queue|queue:lane:function` -> the message."""
         return self._key("lease", worker)
 
+    def begun(self, worker: str) -> str:
+        """SET: lease fields of messages that were lost with a worker before, and that this one has begun again."""
+        return self._key("begun", worker)
+
     def call(self, request_id: str) -> str:
         """STRING: a synchronous invocation was put on its queue; expires when its caller does not wait any more."""
         return self._key("call", request_id)

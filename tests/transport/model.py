@@ -36,13 +36,16 @@ class Model:
     delayed: dict[str, list[tuple[int, str, bytes]]] = field(default_factory=lambda: defaultdict(list))
     #: consumer -> lease field -> envelope.
     leases: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
+    #: consumer -> lease fields of messages that were lost before and have begun again.
+    begun: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def give_back(self, consumer: str, tags: list[str], *, is_redelivery: bool = False) -> None:
-        """Back to the head of their lists, the oldest at the very head."""
+    def give_back(self, consumer: str, tags: list[str], *, is_lost: bool = False) -> None:
+        """Back to the head of their lists, the oldest at the very head. A loss counts against what had begun."""
         for tag in sorted(tags, key=lambda each: -int(each.split("|")[0])):
             envelope = self.leases[consumer].pop(tag, None)
             if envelope is not None:
-                self.ready[place(tag)].insert(0, redelivered(envelope) if is_redelivery else envelope)
+                counts = is_lost and (not _COUNT.match(envelope) or tag in self.begun[consumer])
+                self.ready[place(tag)].insert(0, redelivered(envelope) if counts else envelope)
 
     def take(self, consumer: str, claim: Claim) -> None:
         """What a claim handed over was the head of its list, and lies under the lease now.

@@ -49,7 +49,7 @@ class Fuzz:
         self.random.choice(
             [
                 *(*makers, self.claim, self.claim, self.claim, self.ack, self.ack, self.release, self.release_all),
-                *(self.lose_a_lease, self.heartbeat, self.promote, self.advance, self.defer, self.bury),
+                *(self.lose_a_lease, self.begin, self.begin, self.heartbeat, self.promote, self.advance, self.defer, self.bury),
             ]
         )()
 
@@ -140,6 +140,7 @@ class Fuzz:
         consumer = self.consumer()
         assert self.calls.release(consumer, []).run(self.redis) == 0
         self.model.give_back(consumer, list(self.model.leases[consumer]))
+        self.model.begun[consumer].clear()
 
     def lose_a_lease(self) -> None:
         """A lease ends, and anyone puts back what lay under it."""
@@ -147,7 +148,15 @@ class Fuzz:
         self.redis.zadd(self.namespace.consumers, {consumer: 1}, xx=True)
         count = self.calls.reap().run(self.redis)
         assert count == self.held(consumer)
-        self.model.give_back(consumer, list(self.model.leases[consumer]), is_redelivery=True)
+        self.model.give_back(consumer, list(self.model.leases[consumer]), is_lost=True)
+        self.model.begun[consumer].clear()
+
+    def begin(self) -> None:
+        """A consumer says of something that it holds that it has begun."""
+        consumer, tag = self.consumer(), self.tag()
+        if tag in self.model.leases[consumer]:
+            self.redis.sadd(self.namespace.begun(consumer), tag)
+            self.model.begun[consumer].add(tag)
 
     def heartbeat(self) -> None:
         """A lease that holds anything is never told that it was lost."""

@@ -128,13 +128,13 @@ class Calls:
         """Give back some messages, or all and the lease if no `tags` are named. The reply: how many are left."""
         return Call(
             self._scripts["release"],
-            [self.namespace.lease(consumer), self.namespace.consumers],
+            [self.namespace.lease(consumer), self.namespace.consumers, self.namespace.begun(consumer)],
             [consumer, MOST, *tags],
         )
 
     def reap(self) -> Call:
         """Put back what lies under leases that have ended. The reply: how many messages went back."""
-        return Call(self._scripts["reap"], [self.namespace.consumers], [self.namespace.leases, MOST])
+        return Call(self._scripts["reap"], [self.namespace.consumers], [self.namespace.leases, MOST, self.namespace.all_begun])
 
     def defer(self, consumer: str, tag: str, delay_ms: int, envelope: Argument) -> Call:
         """Keep a held message until later. The reply: 0 if it was held no longer."""

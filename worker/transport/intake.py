@@ -22,6 +22,7 @@ from worker.transport.commands import CommandConnection, Done
 from worker.transport.keys import wake
 from worker.transport.lease import Lease
 from worker.transport.loop import Loop, Timer
+from worker.transport.suspects import Suspects, losses
 from worker.transport.window import Window
 
 _log = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ _ACK_WAIT, _MOST_ACKS = 0.01, 64
 _SLICE = 0.005
 #: Seconds that the doorbell is waited for.
 _BELL = 1
-#: Seconds before a claim that found only lanes that are to be skipped is made again.
-_SKIPPED_WAIT = 0.02
+#: Seconds before a claim is made again when lanes have given what they may and have more: the bell rings for others.
+_HELD_BACK_WAIT = 0.02
 #: Seconds between two comparisons of what lies in Redis with what is held.
 _RECONCILE = 10.0
 #: Seconds before something that Redis refused is tried again, at first and at most.
@@ -67,6 +68,7 @@ class Intake:
         self._retry = _FIRST_RETRY
         self._timers: dict[str, Timer] = {}
         self._commands = CommandConnection(connect, loop, on_up=self._up)
+        self._suspects = Suspects(lease, self._commands, consumer.deliver)
         self._bell = CommandConnection(connect, loop, on_up=self.claim_if_room)
         lease.on_lost = lambda: loop.call_soon_threadsafe(self._lost)
         self._beat()
@@ -76,8 +78,8 @@ class Intake:
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
-        for delivery in self._inbox:
-            self._lease.forget(delivery.tag)
+        for tag in (*(delivery.tag for delivery in self._inbox), *self._suspects.tags):
+            self._lease.forget(tag)
         self._inbox.clear()
         self._commands.close()
         self._bell.close()
@@ -101,6 +103,7 @@ class Intake:
 
     def claim_if_room(self) -> None:
         """Claim if it is worth while: at least half of the window is free, or there is more and somebody waits for it."""
+        self._suspects.go_on()
         free, size = self._free, self._window.prefetch_count
         if free and (free * 2 >= size or (self._has_more and self._window.is_hungry())):
             self.claim()
@@ -195,12 +198,17 @@ class Intake:
         end = time.monotonic() + _SLICE
         try:
             while self._inbox:
-                self._consumer.deliver(self._inbox.popleft())
+                delivery = self._inbox.popleft()
+                if delivery.tag and losses(delivery):
+                    self._suspects.add(delivery)
+                else:
+                    self._consumer.deliver(delivery)
                 if time.monotonic() > end:
                     break
         finally:
             self._is_delivering = False
             self._lease.beat()
+            self._suspects.go_on()
             if self._inbox:
                 self._in(0, "deliver", self._deliver)
 
@@ -253,6 +261,7 @@ class Intake:
 
     def _beat(self) -> None:
         self._lease.beat()
+        self._suspects.go_on()
         self._in(min(1.0, self._lease.options.stall / 4), "beat", self._beat)
 
     def _reap(self) -> None:
@@ -297,6 +306,7 @@ class Intake:
         _log.warning("The lease was lost: %d messages that this process held are run by others.", len(tags))
         lost = set(tags)
         self._inbox = deque(delivery for delivery in self._inbox if delivery.tag not in lost)
+        self._suspects.remove(lost)
         self._window.drop(tags)
         if self._window.on_lost is not None:
             self._window.on_lost(tags)

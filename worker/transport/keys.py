@@ -36,6 +36,15 @@ class Namespace:
         """HASH: lease field -> envelope; what one consumer holds."""
         return self.leases + consumer
 
+    @property
+    def all_begun(self) -> str:
+        """What the key of every set of begun messages begins with."""
+        return f"{self.name}:begun:"
+
+    def begun(self, consumer: str) -> str:
+        """SET: lease fields of messages that were lost with a consumer before, and that this one has begun again."""
+        return self.all_begun + consumer
+
     def dead(self, queue: str) -> str:
         """LIST: envelopes of a queue that were delivered too often, the latest first."""
         return f"{self.name}:dlq:{queue}"

@@ -48,6 +48,7 @@ class Lease:
         self.options = options
         self.calls = calls
         self.key = calls.namespace.lease(self.consumer)
+        self.begun = calls.namespace.begun(self.consumer)
         #: Tags that are done, and of which Redis is to be told.
         self.acks: deque[str] = deque()
         #: Called in the renewing thread when the lease was found to be lost.
@@ -112,6 +113,10 @@ class Lease:
             return False
         reference = self._held[tag]
         return reference is None or reference() is not None
+
+    def holds(self, tag: str) -> bool:
+        """Whether a tag is held."""
+        return tag in self._held
 
     @property
     def held(self) -> list[str]:

@@ -5,7 +5,7 @@ local function seq_of(field)
 end
 
 -- Put the messages of these lease fields back, so that the oldest is the next, and ring. `change` makes the envelope
--- that is put back. A field that the lease does not have counts for nothing. Returns how many went back.
+-- that is put back of the one that lay under a field. A field that the lease does not have counts for nothing. Returns how many went back.
 local function give_back(lease, consumer, fields, change)
   table.sort(fields, function(a, b) return seq_of(a) > seq_of(b) end)
   local queues, count = {}, 0
@@ -13,7 +13,7 @@ local function give_back(lease, consumer, fields, change)
     local envelope = redis.call('HGET', lease, field)
     if envelope then
       local flag, queue, target = split_field(field)
-      envelope = change(envelope)
+      envelope = change(envelope, field)
       put_back(queue, target, envelope)
       redis.call('HDEL', lease, field)
       moved(queue, target, envelope, 'running', 'ready', consumer, flag)
