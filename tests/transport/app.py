@@ -20,6 +20,7 @@ app.conf.update(
     broker_transport_options={"namespace": "{test}", "lease": 2.0, "heartbeat": 0.5},
     task_default_queue="{test}:tasks",
     task_acks_late=True,
+    task_ignore_result=True,
     worker_prefetch_multiplier=8,
     worker_cancel_long_running_tasks_on_connection_loss=False,
 )
@@ -35,11 +36,16 @@ def _note(text: str) -> None:
 
 
 @app.task
-def note(text: str, seconds: float = 0) -> str:
+def note(text: str, seconds: float = 0) -> None:
     """Take a while, then note a text."""
     if seconds:
         time.sleep(seconds)
     _note(text)
+
+
+@app.task(ignore_result=False)
+def answer(text: str) -> str:
+    """Return a text."""
     return text
 
 
@@ -52,10 +58,9 @@ def fail_once(self: Task, text: str) -> None:
 
 
 @app.task
-def gather(texts: list[str]) -> str:
+def gather(texts: list[str]) -> None:
     """Note what others have returned."""
     _note("+".join(sorted(texts)))
-    return "gathered"
 
 
 @app.task(bind=True)

@@ -70,7 +70,7 @@ class Worker:
             **os.environ,
             "TRANSPORT_TEST_BROKER": broker.url,
             "TRANSPORT_TEST_LOG": str(self.notes),
-            "TRANSPORT_TEST_BACKEND": broker.url.replace("redis+socket", "redis+socket"),
+            "TRANSPORT_TEST_BACKEND": broker.url,
         }
         command = [sys.executable, "-m", "celery", "-A", "tests.transport.app", "worker", "-n", f"{name}@test"]
         with self.log.open("ab") as log:
