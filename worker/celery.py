@@ -44,7 +44,7 @@ def running() -> WorkerProcess:
     return _running
 
 
-@signals.setup_logging.connect
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
 def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
@@ -54,13 +54,13 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@loop_ready.connect
+@loop_ready.connect  # type: ignore[untyped-decorator]
 def _start(loop: Any, **_: Any) -> None:
     global _running
     _running = WorkerProcess.start(_settings, _keys, clock, loop, state.revoked.__contains__)
 
 
-@signals.worker_shutdown.connect
+@signals.worker_shutdown.connect  # type: ignore[untyped-decorator]
 def _stop(**_: Any) -> None:
     global _running
     if _running is not None:

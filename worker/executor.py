@@ -42,7 +42,7 @@ class Environments(Protocol):
 class Settle(Protocol):
     """Settles outcomes: `Settler.add`."""
 
-    def __call__(self, settlement: Settlement, settled: Callable[[bool | None], None], *, at_once: bool) -> None:
+    def __call__(self, settlement: Settlement, settled: Callable[[bool | None], object], *, at_once: bool) -> None:
         """Settle an outcome, soon or at once."""
         ...
 

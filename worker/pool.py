@@ -112,7 +112,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _get_info(self) -> dict[str, Any]:
-        return super()._get_info() | {
+        general: dict[str, Any] = super()._get_info()
+        return general | {
             "slots": self._slots.total,
             "slots-per-function": self._slots.limit,
             "running": self._slots.running,

@@ -7,7 +7,7 @@ block is done in threads beside it.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis import Redis
 
@@ -103,7 +103,7 @@ def _log_sink(redis: Redis, keys: Keys) -> Callable[[str, str, list[LogEvent]], 
 
     def write(function: str, log_stream: str, events: list[LogEvent]) -> None:
         if events:
-            entry = {"stream": log_stream, "events": log_lines(events)}
+            entry: dict[Any, Any] = {"stream": log_stream, "events": log_lines(events)}
             redis.xadd(keys.log(function), entry, maxlen=LOG_LENGTH, approximate=True)
 
     return write

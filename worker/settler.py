@@ -46,9 +46,9 @@ LOG_LENGTH = 10_000
 #: SenderId of the messages that the system itself sends to a queue.
 SENDER = "AIDAINVOKER"
 
-#: Is told how a settlement went: True, False (somebody else has the event), or None: it was settled by us or by somebody
-#: else, and a broken connection hides who it was.
-Settled = Callable[[bool | None], None]
+#: Is told how a settlement went: True; False (somebody else has the event); None: it has been settled, and a broken
+#: connection hides whether by us.
+Settled = Callable[[bool | None], object]
 
 
 class Scripts(Protocol):
@@ -202,7 +202,7 @@ def _details(settlement: Settlement) -> tuple[dict[str, Any], list[bytes]]:
 
 
 def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], bytes]:
-    """How the script hands a delivery over, and its bytes: a message of our own SQS, or a delivery that is made later."""
+    """How the script hands a delivery over, and its bytes: a message of our own SQS, or a task that delivers it."""
     counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
     arn = Arn.parse(delivery.target_arn)
     if arn.service == "sqs":

@@ -49,7 +49,16 @@ class Fuzz:
         self.random.choice(
             [
                 *(*makers, self.claim, self.claim, self.claim, self.ack, self.ack, self.release, self.release_all),
-                *(self.lose_a_lease, self.begin, self.begin, self.heartbeat, self.promote, self.advance, self.defer, self.bury),
+                *(
+                    self.lose_a_lease,
+                    self.begin,
+                    self.begin,
+                    self.heartbeat,
+                    self.promote,
+                    self.advance,
+                    self.defer,
+                    self.bury,
+                ),
             ]
         )()
 

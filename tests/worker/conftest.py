@@ -27,6 +27,7 @@ from worker.settler import Settler
 from worker.transport.calls import Calls, Delivery, read_claim
 from worker.transport.keys import Namespace
 from worker.transport.script import Script
+from worker.transport.suspects import losses
 
 
 def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
@@ -150,7 +151,11 @@ class Worker:
         queues = [(queue or self._keys.invocations, False)]
         call = self._calls.claim(self.name, queues, lease_ms=10_000, most=count, most_bytes=1 << 22, seq=self._seq)
         self._seq += count
-        return [self._claimed(delivery) for delivery in read_claim(call.run(self._redis), queues).deliveries]
+        deliveries = read_claim(call.run(self._redis), queues).deliveries
+        for delivery in deliveries:
+            if losses(delivery):
+                self._redis.sadd(self._keys.begun(self.name), delivery.tag)
+        return [self._claimed(delivery) for delivery in deliveries]
 
     def _claimed(self, delivery: Delivery) -> Claimed:
         message = orjson.loads(delivery.envelope)
