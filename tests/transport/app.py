@@ -1,6 +1,6 @@
-"""A Celery application on the transport: `celery -A tests.transport.app worker`. Its tasks write what they did to a file.
+"""A Celery application on the transport: `celery -A tests.transport.app worker`.
 
-`TRANSPORT_TEST_BROKER` is its server, `TRANSPORT_TEST_LOG` the file.
+Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`.
 """
 
 import os

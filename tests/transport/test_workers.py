@@ -68,17 +68,18 @@ def test_remote_control_reaches_a_busy_worker(broker: Server, folder: Path, prod
     """`inspect` is answered, a queue can be added, and a revoked task does not run."""
     with worker(broker, folder, "-P", "threads", "-c", "1") as consumer:
         begin.delay("busy", 15)
-        revoked = note.delay("revoked")
         wait_until(lambda: consumer.noted()["busy begins"], "the worker is busy")
 
         control = producer.control
         assert control.inspect(timeout=2).ping() == {"worker@test": {"ok": "pong"}}
         assert [task["name"] for task in control.inspect(timeout=2).active()["worker@test"]] == [begin.name]
-        control.revoke(revoked.id, reply=True, timeout=2)
+        control.revoke("not-this-one", reply=True, timeout=2)
+        note.apply_async(("revoked",), task_id="not-this-one", queue="{test}:other")
         control.add_consumer("{test}:other", reply=True, timeout=2)
         note.apply_async(("other",), queue="{test}:other")
 
         wait_until(lambda: consumer.noted()["other"], "a task of the added queue has run")
+        wait_until(lambda: is_empty(broker), "every message is acknowledged")
         assert consumer.noted() == Counter(["busy begins", "busy ends", "other"])
 
 

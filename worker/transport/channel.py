@@ -24,6 +24,10 @@ from worker.transport.window import Window
 
 _log = logging.getLogger(__name__)
 
+# The type stubs of kombu do not know its inner parts, which are watched by tests/transport/test_contract.py instead.
+_StockChannel: Any = kombu_redis.Channel
+_StockSentinelChannel: Any = kombu_redis.SentinelChannel
+
 #: What may go wrong while something is closed that is broken already.
 _CLOSING = (RedisError, OSError, KeyError, AttributeError)
 
@@ -32,10 +36,14 @@ class ServerUnusable(RedisError):
     """The server is of a kind that the transport cannot use."""
 
 
-class Channel(kombu_redis.Channel):  # type: ignore[misc]
+class Channel(_StockChannel):  # type: ignore[misc]
     """A channel whose messages lie under a lease."""
 
     QoS = Window
+
+    #: Kombu's own: whether it is closed; queue -> exchange and routing key of those bound to a fanout exchange.
+    closed: bool
+    _fanout_queues: dict[str, tuple[str, str]]
 
     _blocking: Redis | None = None
     _lease: Lease | None = None
@@ -242,7 +250,7 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
 
     @property
     def _is_driven(self) -> bool:
-        return self.connection is not None and self.connection.is_turning
+        return self.connection is not None and bool(self.connection.is_turning)
 
     # --- publishing -------------------------------------------------------------------------------------------------
 
@@ -279,8 +287,8 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
     def close(self, *, is_broken: bool = False) -> None:
         """Close; never raises, however often and in whatever state it is called.
 
-        What the process still works on stays under its lease. The rest goes back: now, or, if the connection `is_broken`,
-        when the next one compares.
+        What the process still works on stays under its lease. The rest goes back: now, or, if the connection
+        `is_broken`, when the next one compares.
         """
         if self.closed:
             return
@@ -312,5 +320,5 @@ class Channel(kombu_redis.Channel):  # type: ignore[misc]
             _log.warning("What this channel held could not be given back now (%s); it is later.", error)
 
 
-class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
+class SentinelChannel(Channel, _StockSentinelChannel):  # type: ignore[misc]
     """A channel to the master that Sentinel names."""

@@ -6,7 +6,6 @@ a short thread of its own, again and again when the connection breaks. What was 
 """
 
 import logging
-import socket
 import ssl
 import threading
 import time
@@ -50,7 +49,7 @@ class CommandConnection:
 
     def __init__(
         self,
-        connect: ConnectionPool | Callable[[], Connection],
+        connect: ConnectionPool | Callable[[], Any],
         loop: Loop,
         *,
         on_up: Callable[[], object] | None = None,
@@ -68,8 +67,8 @@ class CommandConnection:
         self._loop = loop
         self._on_up = on_up
         self._timeout = timeout
-        self._connection: Connection | None = None
-        self._sock: socket.socket | None = None
+        self._connection: Any = None
+        self._sock: Any = None
         self._reader: Any = None
         self._fd = -1
         self._out = bytearray()
@@ -131,7 +130,7 @@ class CommandConnection:
         self._timer = self._loop.call_later(self._wait, self._start_connecting)
         self._wait = min(self._wait * 2, _LONGEST_WAIT)
 
-    def _connected(self, connection: Connection) -> None:
+    def _connected(self, connection: Any) -> None:
         if self._is_closed:
             connection.disconnect()
             return
@@ -185,7 +184,7 @@ class CommandConnection:
         call.sent = time.monotonic()
         self._in_flight.append(call)
         is_idle = not self._out
-        self._out += hiredis.pack_command(call.parts)
+        self._out += hiredis.pack_command(call.parts)  # type: ignore[arg-type]
         if is_idle:
             self._flush()
             if self._out and self._sock is not None:

@@ -1,9 +1,9 @@
 """What one process holds of the messages of a namespace, and for how long.
 
-A lease is the right of one consumer to work on what lies under it. It belongs to the process, not to a connection: tasks
-that run while a connection breaks are acknowledged over the next one. A thread of its own renews it, over a connection
-of its own, so that a task that keeps the event loop busy keeps its lease; when the loop has stood still for too long
-it stops, and others get the messages.
+A lease is the right of one consumer to work on what lies under it. It belongs to the process, not to a connection:
+tasks that run while a connection breaks are acknowledged over the next one. A thread of its own renews it, over a
+connection of its own, so that a task that keeps the event loop busy keeps its lease; when the loop has stood still
+for too long it stops, and others get the messages.
 
 The last act of a process is to give back what it has not finished.
 """
@@ -96,12 +96,12 @@ class Lease:
         self.acks.extend(tags)
 
     def strangers(self, stored: Iterable[str]) -> list[str]:
-        """Of the tags stored in Redis those that nobody holds: their delivery was lost, or their message was dropped."""
+        """Of the tags stored in Redis those that nobody holds: the delivery was lost, or the message was dropped."""
         acks = set(self.acks)
         return [tag for tag in stored if tag not in acks and not self._is_held(tag)]
 
     def missing(self, held: Iterable[str], stored: Iterable[str]) -> list[str]:
-        """Of the tags that were `held` those that Redis does not have: others have their messages. They are forgotten."""
+        """Of the tags that were `held` those that Redis does not have: others have them now. They are forgotten."""
         stored = set(stored)
         missing = [tag for tag in held if tag in self._held and tag not in stored]
         for tag in missing:

@@ -1,8 +1,8 @@
 """The event loops that the transport runs on.
 
-`Loop` is what it needs of one; asyncio's loops have it. A Celery worker's loop is kombu's hub, which `HubLoop` adapts.
-Who drains events by hand (a producer waiting for replies, a worker of a pool without hub) gets a `PollLoop`, which turns
-only while he does.
+`Loop` is what it needs of one; asyncio's loops have it. A Celery worker's loop is kombu's hub, which `HubLoop`
+adapts. Who drains events by hand (a producer waiting for replies, a worker of a pool without hub) gets a `PollLoop`,
+which turns only while he does.
 """
 
 import heapq
@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from kombu.utils.eventio import ERR, READ, WRITE
@@ -93,7 +94,7 @@ class HubLoop:
         self._hub.call_soon(callback)
 
     def turn(self, seconds: float) -> None:
-        """Wait until something happens, `seconds` at most, and call what is to be called: for who is outside the hub."""
+        """Wait until something happens, `seconds` at most, and see to it: for who is outside the hub."""
         alarm = self.call_later(seconds, _wake_up)
         self._hub.run_once()
         alarm.cancel()
@@ -209,10 +210,8 @@ class PollLoop:
 
     def _register(self, fd: int) -> None:
         flags = (READ | ERR if fd in self._readers else 0) | (WRITE if fd in self._writers else 0)
-        try:
+        with suppress(KeyError, ValueError, OSError):  # it may not be registered
             self._poller.unregister(fd)
-        except (KeyError, ValueError, OSError):
-            pass  # it was not registered
         if flags:
             self._poller.register(fd, flags)
 

@@ -26,7 +26,9 @@ def read_envelope(envelope: bytes) -> dict[str, Any]:
     """
     document = loads(envelope.decode()) if b'"__type__"' in envelope else orjson.loads(envelope)
     if not isinstance(document, dict) or not isinstance(document.get("properties"), dict):
-        raise ValueError("an envelope is a JSON object with 'properties', this is none")
+        raise ValueError(  # noqa: TRY004 - for who reads envelopes it is as bad as no JSON at all
+            "an envelope is a JSON object with 'properties', this is none"
+        )
     return document
 
 
@@ -35,7 +37,7 @@ def write_envelope(document: Mapping[str, Any]) -> bytes:
     return str(dumps(document)).encode()
 
 
-class Message(KombuMessage):  # type: ignore[misc]
+class Message(KombuMessage):
     """A delivered message. Whoever works on it keeps the object: a message that nobody has any more is given back."""
 
     #: The envelope, as it lay in Redis.

@@ -1,8 +1,8 @@
 """The transport: what Celery's setting `broker_transport` names.
 
 In a worker with an event loop everything hangs on the worker's hub. Without one (producers that wait for replies,
-workers of pools without hub) `drain_events` turns a loop of the transport's own. A Redis that is away, restarting, full or
-read-only is waited for; the worker does not learn of it.
+workers of pools without hub) `drain_events` turns a loop of the transport's own. A Redis that is away, restarting,
+full or read-only is waited for; the worker does not learn of it.
 """
 
 import logging
@@ -19,11 +19,16 @@ from worker.transport.loop import HubLoop, PollLoop
 
 _log = logging.getLogger(__name__)
 
+# The type stubs of kombu do not know its inner parts, which are watched by tests/transport/test_contract.py instead.
+_StockPoller: Any = kombu_redis.MultiChannelPoller
+_StockTransport: Any = kombu_redis.Transport
+_StockSentinelTransport: Any = kombu_redis.SentinelTransport
+
 #: Seconds before fanout is subscribed to again after its connection broke.
 _RESUBSCRIBE = 0.5
 
 
-class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
+class Poller(_StockPoller):  # type: ignore[misc]
     """Sees to fanout only, and waits when its connection breaks. List queues have their intakes."""
 
     def __init__(self) -> None:
@@ -70,7 +75,7 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
             connection.disconnect()
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class Transport(_StockTransport):  # type: ignore[misc]
     """Messages through Redis, under leases."""
 
     Channel = Channel
@@ -79,7 +84,7 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
     driver_name = "redis"
 
     #: What is waited out: all that Redis answers and all that a connection does.
-    connection_errors = (*kombu_redis.Transport.connection_errors, RedisError)
+    connection_errors = (*_StockTransport.connection_errors, RedisError)
 
     #: Kombu's name for what sees to the channels.
     cycle: Any
@@ -162,8 +167,8 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
         self.close_connection(connection)
 
 
-class SentinelTransport(Transport, kombu_redis.SentinelTransport):  # type: ignore[misc]
+class SentinelTransport(Transport, _StockSentinelTransport):  # type: ignore[misc]
     """Messages through the master that Sentinel names."""
 
     Channel = SentinelChannel
-    default_port = kombu_redis.SentinelTransport.default_port
+    default_port = _StockSentinelTransport.default_port

@@ -26,6 +26,6 @@ def check() -> None:
         installed = version(name)
         if not tested.contains(installed, prereleases=True):
             raise VersionUnusable(
-                f"{name} {installed} is installed, but the transport relies on parts of {name} that are not public, and "
+                f"{name} {installed} is installed, but the transport relies on parts of it that are not public, and "
                 f"was tested with {tested}. Messages could be lost. Install '{name}{tested}'."
             )

@@ -114,7 +114,7 @@ class Window:
             self.channel.give_back(tags)
         return []
 
-    def restore_unacked_once(self, stderr: Any = None) -> None:  # noqa: ARG002
+    def restore_unacked_once(self, stderr: Any = None) -> None:
         """Kombu calls it when a channel closes; `Channel.close` has seen to everything."""
 
     def restore_visible(self, *_args: Any, **_options: Any) -> None:
