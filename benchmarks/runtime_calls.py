@@ -18,13 +18,14 @@ from typing import Any
 from kombu.asynchronous.hub import Hub
 
 from worker.clock import SystemClock
-from worker.event_loop import HubLoop, Loop
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Succeeded
 from worker.runtime.code import CodeStore
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
+from worker.transport.hub_loop import HubLoop
+from worker.transport.loop import Loop
 
 APP = "def handler(event, context):\n    return event['n']\n"
 

@@ -15,10 +15,10 @@ from celery.utils.dispatch import Signal
 from celery.worker import state
 
 from worker.clock import SystemClock
-from worker.event_loop import HubLoop
 from worker.invocation import Outcome
 from worker.request import EventRequest
 from worker.slots import Slots
+from worker.transport.hub_loop import HubLoop
 
 #: Sent with `loop` when the worker's event loop is about to run for the first time.
 loop_ready = Signal(name="loop_ready", providing_args={"loop"})

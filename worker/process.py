@@ -15,7 +15,6 @@ from config import redis as config_redis
 from config.credentials import read_credentials
 from config.settings import Settings
 from worker.clock import Clock
-from worker.event_loop import Loop
 from worker.executor import Executor
 from worker.invocation import LogEvent
 from worker.keys import Keys
@@ -24,6 +23,7 @@ from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
 from worker.settler import LOG_LENGTH, Settler, log_lines
 from worker.transport.commands import CommandConnection
+from worker.transport.loop import Loop
 
 T = TypeVar("T")
 

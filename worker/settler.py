@@ -17,13 +17,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from worker import event_message, telemetry
 from worker.arn import Arn
 from worker.destination import Delivery
-from worker.event_loop import Loop, Timer
 from worker.identity import new_request_id
 from worker.invocation import Invocation, LogEvent
 from worker.keys import Keys
 from worker.message_document import message_document
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
+from worker.transport.loop import Loop, Timer
 from worker.transport.script import Script
 
 #: So many outcomes go into one call of the script at most, and so many bytes, about.

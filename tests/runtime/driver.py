@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from worker.event_loop import Loop
 from worker.invocation import Attempt, Invocation
 from worker.runtime.child import CannotStart
 from worker.runtime.environment import ExecutionEnvironment
+from worker.transport.loop import Loop
 
 
 class Driver:

@@ -10,10 +10,10 @@ from kombu.asynchronous.hub import Hub
 
 from tests.runtime.conftest import ACCESS, configure, event, result
 from worker.clock import SystemClock
-from worker.event_loop import HubLoop
 from worker.invocation import LogEvent, Succeeded, TimedOut
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
+from worker.transport.hub_loop import HubLoop
 
 LARGEST = b'"' + b"x" * (6_291_456 - 2) + b'"'
 

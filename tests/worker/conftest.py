@@ -108,7 +108,7 @@ class ScriptedTimer:
     is_cancelled: bool = False
 
     def cancel(self) -> None:
-        """See `worker.event_loop.Timer`."""
+        """See `worker.transport.loop.Timer`."""
         self.is_cancelled = True
 
 

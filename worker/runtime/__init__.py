@@ -4,7 +4,7 @@ A handler never runs inside the worker. It has a process of its own, with the pl
 handler once (`bootstrap.py`) and then answers one invocation after the other over a socket pair. When it is too slow,
 too big or dead, it is killed with everything it started, and the next invocation gets a new one.
 
-The worker's half lives in the thread of its event loop (`worker/event_loop.py`), in which nothing waits; what may
+The worker's half lives in the thread of its event loop (`worker/transport/loop.py`), in which nothing waits; what may
 block is done among the `chores`. Only `bootstrap.py` and `forkserver.py` run inside, in the function's interpreter.
 
 Read `environment.py` (one environment from start to end), `process.py` (the process, as the worker sees it),

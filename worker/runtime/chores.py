@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from worker.event_loop import Loop
+from worker.transport.loop import Loop
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.event_loop import Loop
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost
 from worker.runtime import interpreter
@@ -28,6 +27,7 @@ from worker.runtime.scratch import Scratch
 from worker.runtime.shelf import Shelf
 from worker.runtime.surroundings import AwsAccess
 from worker.runtime.watch import Watch
+from worker.transport.loop import Loop
 
 #: How long an environment may be idle before `sweep` closes it, in seconds.
 MAX_IDLE_AGE = 300.0

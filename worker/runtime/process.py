@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from config import limits
-from worker.event_loop import Loop
 from worker.runtime.child import Child
 from worker.runtime.chores import Chores
 from worker.runtime.memory import MemoryGauge
 from worker.runtime.watch import Watch
 from worker.runtime.wire import Frame, Incoming, Outgoing, WireBroken
+from worker.transport.loop import Loop
 
 #: How often a running process is looked at for its memory, in seconds.
 LOOK = 0.1

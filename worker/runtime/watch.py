@@ -7,7 +7,7 @@ an entry in a set, and most calls are over before anybody looks.
 import time
 from typing import Protocol
 
-from worker.event_loop import Loop, Timer
+from worker.transport.loop import Loop, Timer
 
 
 class Watched(Protocol):

@@ -102,7 +102,8 @@ class Calls:
         names = [part for name, no_ack in queues for part in (name, int(no_ack))]
         keys = [self.namespace.lease(consumer), self.namespace.consumers, self.namespace.clock]
         numbers = [lease_ms, min(most, MOST), most_bytes, seq, MOST]
-        return Call(self._scripts["claim"], keys, [consumer, *numbers, len(acks), *acks, allowance, len(own), *own, *names])
+        arguments = [consumer, *numbers, len(acks), *acks, allowance, len(own), *own, *names]
+        return Call(self._scripts["claim"], keys, arguments)
 
     def publish(self, queue: str, target: str, envelopes: Sequence[Argument], lifetime_ms: int = 0) -> Call:
         """Put messages at the end of a list; the queue's lists end `lifetime_ms` later, 0 for never."""
@@ -134,7 +135,8 @@ class Calls:
 
     def reap(self) -> Call:
         """Put back what lies under leases that have ended. The reply: how many messages went back."""
-        return Call(self._scripts["reap"], [self.namespace.consumers], [self.namespace.leases, MOST, self.namespace.all_begun])
+        namespace = self.namespace
+        return Call(self._scripts["reap"], [namespace.consumers], [namespace.leases, MOST, namespace.all_begun])
 
     def defer(self, consumer: str, tag: str, delay_ms: int, envelope: Argument) -> Call:
         """Keep a held message until later. The reply: 0 if it was held no longer."""

@@ -103,7 +103,7 @@ class Intake:
         return max(0, self._window.free - len(self._inbox))
 
     def claim_if_room(self) -> None:
-        """Claim if it is worth while: at least half of the window is free, or there is more and somebody waits for it."""
+        """Claim if it is worth while: half of the window is free, or there is more and somebody waits for it."""
         self._suspects.go_on()
         free, size = self._free, self._window.prefetch_count
         if free and (free * 2 >= size or (self._has_more and self._window.is_hungry())):

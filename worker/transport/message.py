@@ -37,7 +37,7 @@ def write_envelope(document: Mapping[str, Any]) -> bytes:
     return str(dumps(document)).encode()
 
 
-class Message(KombuMessage):
+class Message(KombuMessage):  # type: ignore[misc]
     """A delivered message. Whoever works on it keeps the object: a message that nobody has any more is given back."""
 
     #: The envelope, as it lay in Redis.
@@ -61,7 +61,7 @@ class Message(KombuMessage):
         """
         document = read_envelope(delivery.envelope)
         properties = document["properties"]
-        self.errors = []
+        self.errors: list[Any] = []
         self.channel = channel
         self.delivery_tag = delivery.tag or properties.get("delivery_tag")
         self.content_type = document.get("content-type")

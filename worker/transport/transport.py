@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 
 from worker.transport import versions
 from worker.transport.channel import Channel, SentinelChannel
-from worker.transport.loop import HubLoop, PollLoop
+from worker.transport.hub_loop import HubLoop
+from worker.transport.poll_loop import PollLoop
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ class Transport(_StockTransport):  # type: ignore[misc]
     def close_connection(self, connection: Any) -> None:
         """Close all channels."""
         super().close_connection(connection)
-        if isinstance(self.loop, PollLoop):
+        if isinstance(self.loop, HubLoop | PollLoop):
             self.loop.close()
         self.loop = None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from kombu.asynchronous.hub import Hub
 
-from worker.event_loop import HubLoop
+from worker.transport.hub_loop import HubLoop
 
 
 def open_descriptors():

@@ -1,53 +1,15 @@
-"""The event loop, as the parts of the worker see it that wait for descriptors: a few methods that any loop can have.
+"""kombu's hub, the loop of a Celery worker, as a `Loop`.
 
-asyncio's loops have them already. Celery's worker runs kombu's `Hub`, which has them under other names and forgets
-everything when its connection to the broker breaks; `HubLoop` translates, remembers, and registers it all again when
-it is told that the hub goes on (`resume`).
+The hub forgets everything when its connection to the broker breaks. This remembers, and registers it all again when it
+is told that the hub goes on (`resume`).
 """
 
 import os
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-Callback = Callable[[], object]
-
-
-class Timer(Protocol):
-    """A call that is to come."""
-
-    def cancel(self) -> object:
-        """See to it that the call does not come. After it came this does nothing."""
-        ...
-
-
-class Loop(Protocol):
-    """What is needed of an event loop. Only `call_soon_threadsafe` is for other threads than the loop's own."""
-
-    def add_reader(self, fd: int, callback: Callback, /) -> object:
-        """Call `callback` whenever `fd` has something to read, or has ended."""
-        ...
-
-    def remove_reader(self, fd: int, /) -> object:
-        """Look no more whether `fd` has something to read."""
-        ...
-
-    def add_writer(self, fd: int, callback: Callback, /) -> object:
-        """Call `callback` whenever `fd` takes something. It may have a reader as well."""
-        ...
-
-    def remove_writer(self, fd: int, /) -> object:
-        """Look no more whether `fd` takes something."""
-        ...
-
-    def call_later(self, seconds: float, callback: Callback, /) -> Timer:
-        """Call `callback` once, in so many seconds."""
-        ...
-
-    def call_soon_threadsafe(self, callback: Callback, /) -> object:
-        """Call `callback` in the loop's thread, in one of its next turns, in the order of these calls."""
-        ...
+from worker.transport.loop import Callback
 
 
 class HubLoop:
@@ -99,6 +61,12 @@ class HubLoop:
         if not self._is_woken:
             self._wake()
 
+    def turn(self, seconds: float) -> None:
+        """Wait until something happens, `seconds` at most, and see to it: for who is outside the hub."""
+        alarm = self.call_later(seconds, _wake_up)
+        self._hub.run_once()
+        alarm.cancel()
+
     def resume(self) -> None:
         """Register everything again with the hub, which has forgotten it: it does when its consumer starts anew."""
         for fd in self._readers.keys() | self._writers.keys():
@@ -149,6 +117,10 @@ class HubLoop:
         finally:
             if self._calls and not self._is_woken:
                 self._wake()
+
+
+def _wake_up() -> None:
+    """A timer that does nothing but end a wait."""
 
 
 class _HubTimer:
