@@ -11,9 +11,9 @@
 -- `tail` follows.
 local function accept(ns, event, tail, state, now)
   local record = ns .. 'event:' .. event.id
-  if redis.call('EXISTS', record) == 1 then return nil end
-  redis.call('HSET', record, 'v', 2, 'function', event.func, 'state', state, 'source', event.source, 'accepted_at', now)
-  born(ns .. 'event:', event.root, event.id)
+  if redis.call('HSETNX', record, 'v', 2) == 0 then return nil end
+  redis.call('HSET', record, 'function', event.func, 'state', state, 'source', event.source, 'accepted_at', now,
+    birth(ns .. 'event:', event.root, event.id))
   count(event.func, 'accepted', 1)
   count(event.func, state, 1)
   return event.head .. string.format('%.0f', now) .. tail

@@ -12,14 +12,10 @@
 -- At zero the root's id is published to the channel `ended` of the namespace: who waits looks at the record.
 local FAILURES = 20
 
--- An event was taken in, and has its record.
-local function born(event_prefix, root, request_id)
-  if root == '' or root == request_id then
-    redis.call('HSET', event_prefix .. request_id, 'open', 1)
-    return
-  end
+-- An event is taken in. Returns what goes into its record for it: names and values.
+local function birth(event_prefix, root, request_id)
+  if root == '' or root == request_id then return 'open', 1 end
   local record = event_prefix .. root
-  redis.call('HSET', event_prefix .. request_id, 'root', root)
   redis.call('HINCRBY', record, 'caused', 1)
   if redis.call('HINCRBY', record, 'open', 1) == 1 then
     -- It had ended, with all it had caused; the time that was left to it begins again at the next end.
@@ -28,27 +24,44 @@ local function born(event_prefix, root, request_id)
     redis.call('PERSIST', record)
   end
   redis.call('SADD', record .. ':open', request_id)
+  return 'root', root
+end
+
+-- Whether anybody waits for the end of something. Asked once by each script that needs it.
+local is_awaited
+
+local function tell_the_end(event_prefix, root)
+  local channel = string.gsub(event_prefix, 'event:$', 'ended')
+  if is_awaited == nil then is_awaited = redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 end
+  if is_awaited then redis.call('PUBLISH', channel, root) end
+end
+
+local function note_failure(record, request_id)
+  if redis.call('HINCRBY', record, 'failed', 1) > FAILURES then return end
+  local before = redis.call('HGET', record, 'failures')
+  redis.call('HSET', record, 'failures', (before and before .. ' ' or '') .. request_id)
 end
 
 -- An event has ended, and what it causes by its end has been born. `retention_ms`: for how long its record is kept.
-local function ended(event_prefix, root, request_id, is_bad, retention_ms)
+-- Returns what goes into its record for it: names and values.
+local function ending(event_prefix, root, request_id, is_bad, retention_ms)
   if root == '' then root = request_id end
-  local record = event_prefix .. root
+  local record, kept = event_prefix .. root, tonumber(retention_ms)
+  if is_bad then note_failure(record, request_id) end
   if root ~= request_id then
     redis.call('SREM', record .. ':open', request_id)
     redis.call('PEXPIRE', event_prefix .. request_id, retention_ms)
   end
-  if is_bad and redis.call('HINCRBY', record, 'failed', 1) <= FAILURES then
-    local before = redis.call('HGET', record, 'failures')
-    redis.call('HSET', record, 'failures', (before and before .. ' ' or '') .. request_id)
+  local open, keep_ms = unpack(redis.call('HMGET', record, 'open', 'keep_ms'))
+  open, kept = (tonumber(open) or 0) - 1, math.max(tonumber(keep_ms) or 0, kept)
+  if open <= 0 then
+    redis.call('PEXPIRE', record, string.format('%.0f', kept))
+    tell_the_end(event_prefix, root)
   end
-  local keep_ms = tonumber(redis.call('HGET', record, 'keep_ms') or '0')
-  if redis.call('HINCRBY', record, 'open', -1) > 0 then
-    if root == request_id then
-      redis.call('HSET', record, 'keep_ms', string.format('%.0f', math.max(keep_ms, tonumber(retention_ms))))
-    end
-    return
+  if root == request_id then
+    if open > 0 then return 'open', open, 'keep_ms', string.format('%.0f', kept) end
+    return 'open', 0
   end
-  redis.call('PEXPIRE', record, string.format('%.0f', math.max(keep_ms, tonumber(retention_ms))))
-  redis.call('PUBLISH', string.gsub(event_prefix, 'event:$', 'ended'), root)
+  redis.call('HSET', record, 'open', open)
+  return 'root', root
 end

@@ -18,7 +18,7 @@
 local ns, retention, dead_retention, log_length, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
-local lanes, freed = {}, {}
+local lanes, freed, done = {}, {}, {}
 
 local function put(func, envelope)
   lanes[func] = lanes[func] or {}
@@ -75,13 +75,14 @@ local function to_its_end(record, outcome, details, bodies)
     state = taken > 0 and 'dead_lettered' or 'dropped'
     redis.call('HSET', record, 'condition', details.condition)
   end
-  write_history(record, outcome, 'state', state, 'ended_at', now)
+  local kept = state == 'dead_lettered' and dead_retention or retention
+  write_history(record, outcome, 'state', state, 'ended_at', now,
+    ending(ns .. 'event:', outcome.root, outcome.id, given_up, kept))
   if state == 'dead_lettered' then
     redis.call('HSET', record, 'payload', bodies[1])
     redis.call('ZADD', KEYS[5], now, outcome.id)
     redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - dead_retention)
   end
-  ended(ns .. 'event:', outcome.root, outcome.id, given_up, state == 'dead_lettered' and dead_retention or retention)
   for _, counter in ipairs(refused) do count(outcome.func, counter, 1) end
   if state == 'dropped' and details.refused_of then count(details.refused_of[1], details.refused_of[2], 1) end
   count(outcome.func, state == 'dropped' and ('dropped:' .. details.condition) or state, 1)
@@ -117,7 +118,7 @@ local function settle(outcome, bodies)
   write_log(outcome)
   if redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
   move(outcome, bodies)
-  redis.call('HDEL', lease, outcome.field)
+  table.insert(done, outcome.field)
   if split_field(outcome.field) == '-' then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
   return 1
 end
@@ -136,10 +137,11 @@ while i <= #ARGV do
   for n = 1, number do bodies[n] = ARGV[i + 11 + n] end
   -- An outcome that cannot be settled stays under its lease, and does not stop the others: nothing of a script that
   -- fails is undone. Each function counts when it has done all that may fail.
-  local done, result = pcall(settle, outcome, bodies)
-  answers[#answers + 1] = done and result or (type(result) == 'table' and result.err or tostring(result))
+  local settled, result = pcall(settle, outcome, bodies)
+  answers[#answers + 1] = settled and result or (type(result) == 'table' and result.err or tostring(result))
   i = i + 12 + number
 end
+if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 for func, places in pairs(freed) do redis.call('HINCRBY', ns .. 'concurrency', func, -places) end
 put_into_lanes(invocations, lanes)
 write_counts(KEYS[2])

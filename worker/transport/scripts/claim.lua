@@ -66,28 +66,43 @@ local function is_full()
   return room <= 0 or bytes <= 0
 end
 
+-- How many messages are popped at once, at most. They may pass the limit of bytes only if they are much larger than
+-- those before them.
+local GRASP = 8
+
 local function take(queue, target, wanted)
+  local list = queue.name .. target
   local allowed, context = wanted, false
   if not queue.no_ack then allowed, context = admit(queue.name, target, wanted) end
-  local messages, taken = {}, 0
+  local messages, taken, ends, largest = {}, 0, field_ends(queue.name, target), bytes
   while taken < wanted and bytes > 0 do
-    local envelope = redis.call('RPOP', queue.name .. target)
-    if not envelope then break end
-    taken = taken + 1
-    bytes = bytes - #envelope
-    local field = ''
-    if not queue.no_ack then
-      local flag = taken <= allowed and '-' or '!'
-      field = lease_field(seq, flag, queue.name, target)
-      seq = seq + 1
-      redis.call('HSET', lease, field, envelope)
-      moved(queue.name, target, envelope, 'ready', 'running', consumer, flag)
+    local grasp = math.min(GRASP, wanted - taken, math.max(1, math.floor(bytes / largest)))
+    local popped = redis.call('RPOP', list, grasp)
+    if not popped then break end
+    if taken == 0 then largest = 1 end
+    for _, envelope in ipairs(popped) do
+      taken = taken + 1
+      bytes, largest = bytes - #envelope, math.max(largest, #envelope)
+      local field = ''
+      if not queue.no_ack then
+        field = seq .. (taken <= allowed and ends[1] or ends[2])
+        seq = seq + 1
+      end
+      messages[#messages + 1] = field
+      messages[#messages + 1] = envelope
     end
-    messages[#messages + 1] = field
-    messages[#messages + 1] = envelope
   end
   room = room - taken
-  if taken > 0 then reply[#reply + 1] = {queue.index, target, context, messages} end
+  if taken == 0 then return 0 end
+  if not queue.no_ack then
+    for from = 1, #messages, 1000 do
+      redis.call('HSET', lease, unpack(messages, from, math.min(from + 999, #messages)))
+    end
+    for i = 2, #messages, 2 do
+      moved(queue.name, target, messages[i], 'ready', 'running', consumer, i / 2 <= allowed and '-' or '!')
+    end
+  end
+  reply[#reply + 1] = {queue.index, target, context, messages}
   return taken
 end
 

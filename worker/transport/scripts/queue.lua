@@ -52,6 +52,11 @@ local function lease_field(seq, flag, queue, target)
   return seq .. '|' .. flag .. '|' .. #queue .. '|' .. queue .. target
 end
 
+-- What follows the sequence number in the lease fields of one list: of messages that may run, and of refused ones.
+local function field_ends(queue, target)
+  return {lease_field('', '-', queue, target), lease_field('', '!', queue, target)}
+end
+
 -- What lease_field was made of: flag, queue, target.
 local function split_field(field)
   local flag, length, list = string.match(field, '^%d+|(.)|(%d+)|(.*)$')
