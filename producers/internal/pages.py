@@ -10,7 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from producers.canary import Canary
 from producers.internal.page import Answer, Page, Question, answer_json, refusal
-from worker.event_record import event_document
+from worker.event_reader import read_events
 from worker.keys import Keys
 from worker.ledger import Ledger
 
@@ -43,10 +43,10 @@ class Pages:
 
     async def _event(self, question: Question) -> Answer:
         request_id = question.argument
-        record = await self._redis.hgetall(self._keys.event(request_id))
-        if b"function" not in record:
+        found = await read_events(self._redis, self._keys, [request_id])
+        if not found:
             return refusal(404, f"there is no record of an event {request_id!r}: it never was, or it expired")
-        return answer_json(200, event_document(request_id, record))
+        return answer_json(200, found[0])
 
     async def _code(self, question: Question) -> Answer:
         package = await self._redis.get(self._keys.code(question.argument))

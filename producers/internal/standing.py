@@ -12,7 +12,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from worker import event_message
 from worker.clock import from_ms, iso_ms
-from worker.event_record import event_document
+from worker.event_reader import read_events
 from worker.keys import Keys
 from worker.ledger import Account
 
@@ -132,16 +132,8 @@ class OfAll:
 
 
 async def _told(redis: "AsyncRedis", keys: Keys, request_ids: list[str]) -> list[dict[str, Any]]:
-    """What the records say; an event whose record has expired is left out."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for request_id in request_ids:
-            pipe.hgetall(keys.event(request_id))
-        records = await pipe.execute()
-    return [
-        _shortened(event_document(request_id, record))
-        for request_id, record in zip(request_ids, records, strict=True)
-        if b"function" in record
-    ]
+    """What there is to tell; an event whose record has expired is left out."""
+    return [_shortened(document) for document in await read_events(redis, keys, request_ids)]
 
 
 def _shortened(document: dict[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def _records(snapshot: Snapshot, held: Iterable[Placed]) -> Iterable[str]:
         record = snapshot.records.get(request_id)
         if record is None:
             yield f"event {request_id} is {state} and has no record"
-        elif record.state not in (state, ""):
+        elif record.state in ENDED:
             yield f"event {request_id} is {state}, and its record says {record.state}"
     for request_id, record in snapshot.records.items():
         if record.state in ENDED and not record.expires:

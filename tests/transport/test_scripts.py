@@ -17,6 +17,9 @@ STRICT_JOURNAL = """
 local function admit(queue, target, wanted)
   return math.min(1, wanted), 'context of ' .. target
 end
+local function claimed(queue, target, count, refused, consumer)
+  redis.call('RPUSH', '{s}:journal', 'claimed ' .. count .. ' ' .. refused)
+end
 local function moved(queue, target, envelope, from, to, consumer, flag)
   redis.call('RPUSH', '{s}:journal', from .. '>' .. to .. ' ' .. (flag or ''))
 end
@@ -130,7 +133,7 @@ def test_a_claim_that_is_full_rings_for_the_next_consumer(redis: Redis, calls: C
 
 
 def test_what_the_journal_does_not_admit_comes_as_refused(redis: Redis, folder: Path) -> None:
-    """The first may run, the others are handed over marked; each move is told, with the flag, and the end of them."""
+    """The first may run, the others are handed over marked; the journal is told of both, and of the end."""
     (folder / "journal.lua").write_text(STRICT_JOURNAL)
     calls = Calls(Namespace("{s}"), Library(folder, TRANSPORT))
     calls.publish(QUEUE, lane("x"), ["1", "2", "3"]).run(redis)
@@ -139,7 +142,7 @@ def test_what_the_journal_does_not_admit_comes_as_refused(redis: Redis, folder: 
 
     assert [delivery.is_refused for delivery in claim.deliveries] == [False, True, True]
     assert {delivery.context for delivery in claim.deliveries} == {b"context of :lane:x"}
-    assert redis.lrange("{s}:journal", 0, -1) == [b"ready>running -", b"ready>running !", b"ready>running !", b"done"]
+    assert redis.lrange("{s}:journal", 0, -1) == [b"claimed 1 2", b"done"]
 
     redis.delete("{s}:journal")
     calls.release("c", []).run(redis)

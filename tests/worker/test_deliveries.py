@@ -75,5 +75,5 @@ def test_fields_of_records_are_documented(system: System):
     written = {name for key in ids for name in system.record(key)}
 
     page = (Path(__file__).parents[2] / "docs" / "redis-keys.md").read_text()
-    assert {"payload", "attempts", "worker", "condition"} <= written
+    assert {"payload", "attempts", "condition"} <= written
     assert written - set(re.findall(r"`(\w+)`", page)) == set()

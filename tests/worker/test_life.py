@@ -283,7 +283,7 @@ def test_events_of_a_dead_worker_come_back(system: System):
     request_id = system.enqueue()
     another = system.another_worker()
     assert len(another.claim()) == 1
-    assert (system.ledger().total.running, system.record(request_id)["worker"]) == (1, "another")
+    assert system.ledger().total.running == 1
 
     another.die()
     places = system.concurrency()

@@ -1,10 +1,12 @@
--- The transport's moves, as thrice writes them down: in the ledger, in the event's record, and in the count of what runs
--- of each function, against which its reserved concurrency is held. Lanes are named after functions.
+-- The transport's moves, as thrice writes them down: in the ledger, and in the count of what runs of each function, against
+-- which its reserved concurrency is held. Lanes are named after functions. An event's record is left alone but for lost
+-- workers: whether an event is ready or runs is said by where it lies.
 -- include: now
 -- include: queue
 -- include: ledger
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
+local places = {}
 
 local function namespace_of(queue)
   return string.match(queue, '^{[^}]*}:')
@@ -25,34 +27,38 @@ local function admit(queue, target, wanted)
   return math.max(0, math.min(wanted, tonumber(reserved) - running)), context
 end
 
--- Tell the event's record. An ended or forgotten event has none, and gets none.
-local function note(ns, envelope, to, consumer)
-  local id = string.match(envelope, '"id":"([^"]+)"')
-  local record = id and (ns .. 'event:' .. id)
-  if not record then return end
-  if to == 'running' then
-    redis.call('HSET', record, 'state', 'running', 'worker', consumer)
-  else
-    local lost = string.match(envelope, '^{"x%-dc":(%d+)')
-    if lost then redis.call('HSET', record, 'workers_lost', lost) end
-    redis.call('HSET', record, 'state', COLUMNS[to])
-  end
+-- A worker was lost with an event: its record says how often.
+local function note_loss(ns, envelope)
+  local lost = string.match(envelope, '^{"x%-dc":(%d+)')
+  local id = lost and string.match(envelope, '"id":"([^"]+)"')
+  if id then redis.call('HSET', ns .. 'event:' .. id, 'workers_lost', lost) end
+end
+
+local function claimed(queue, target, taken, refused, consumer)
+  local func = lane_of(target)
+  if not func then return end
+  namespace = namespace or namespace_of(queue)
+  places[func] = (places[func] or 0) + taken
+  if queue ~= namespace .. 'invocations' then return end
+  count(func, 'ready', -(taken + refused))
+  count(func, 'running', taken + refused)
 end
 
 local function moved(queue, target, envelope, from, to, consumer, flag)
   local func = lane_of(target)
   if not func then return end
-  namespace = namespace_of(queue)
-  if flag == '-' then
-    local by = to == 'running' and 1 or (from == 'running' and -1 or 0)
-    if by ~= 0 then redis.call('HINCRBY', namespace .. 'concurrency', func, by) end
-  end
+  namespace = namespace or namespace_of(queue)
+  if flag == '-' and from == 'running' then places[func] = (places[func] or 0) - 1 end
   if queue ~= namespace .. 'invocations' then return end
   count(func, COLUMNS[from], -1)
   count(func, COLUMNS[to], 1)
-  note(namespace, envelope, to, consumer)
+  if from == 'running' then note_loss(namespace, envelope) end
 end
 
 local function moves_done()
-  if namespace then write_counts(namespace .. 'ledger') end
+  if not namespace then return end
+  for func, by in pairs(places) do
+    if by ~= 0 then redis.call('HINCRBY', namespace .. 'concurrency', func, by) end
+  end
+  write_counts(namespace .. 'ledger')
 end

@@ -98,9 +98,7 @@ local function take(queue, target, wanted)
     for from = 1, #messages, 1000 do
       redis.call('HSET', lease, unpack(messages, from, math.min(from + 999, #messages)))
     end
-    for i = 2, #messages, 2 do
-      moved(queue.name, target, messages[i], 'ready', 'running', consumer, i / 2 <= allowed and '-' or '!')
-    end
+    claimed(queue.name, target, math.min(taken, allowed), math.max(0, taken - allowed), consumer)
   end
   reply[#reply + 1] = {queue.index, target, context, messages}
   return taken

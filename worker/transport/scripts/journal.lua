@@ -7,7 +7,11 @@ local function admit(queue, target, wanted)
   return wanted, false
 end
 
--- A message has moved from one state to another. `flag` is that of its lease field, where it has or had one ('-', '!').
+-- Messages of one list are running now: so many with the flag '-' in their lease fields, and so many with '!'.
+local function claimed(queue, target, count, refused, consumer)
+end
+
+-- A message has moved from one state to another, but for claims. `flag` is that of the lease field that it had ('-', '!').
 local function moved(queue, target, envelope, from, to, consumer, flag)
 end
 
