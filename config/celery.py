@@ -19,6 +19,7 @@ def celery_settings(settings: Settings, namespace: str, invocations: str, calls:
             "socket_keepalive": None if "socket://" in redis.celery_url(settings) else True,
         },
         "worker_pool": "worker.pool:TaskPool",
+        "worker_consumer": "worker.strategy:EventConsumer",
         "worker_concurrency": settings.concurrency,
         # An event's message goes when its outcome is settled, whatever Celery says; any other task's when it has ended.
         "task_acks_late": True,

@@ -9,10 +9,10 @@ import sys
 from typing import Any
 
 from celery import Celery, signals
-from celery.worker import state
 
 from config import settings as config_settings
 from config.celery import celery_settings
+from worker import activity
 from worker.clock import SystemClock
 from worker.keys import Keys
 from worker.pool import loop_ready
@@ -57,7 +57,7 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 @loop_ready.connect  # type: ignore[untyped-decorator]
 def _start(loop: Any, **_: Any) -> None:
     global _running
-    _running = WorkerProcess.start(_settings, _keys, clock, loop, state.revoked.__contains__)
+    _running = WorkerProcess.start(_settings, _keys, clock, loop, activity.is_revoked)
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]

@@ -13,7 +13,7 @@ from worker.lineage import with_root
 from worker.retry import History
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     """One attempt, given to a worker until its lease ends."""
 

@@ -46,4 +46,4 @@ def from_ms(milliseconds: float) -> datetime:
 
 def iso_ms(moment: datetime) -> str:
     """`2026-01-02T03:04:05.678Z`: how AWS writes a moment in events and records."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"

@@ -78,7 +78,7 @@ class LogEvent:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """How one attempt went: the outcome, and what the log and the record say of it."""
 

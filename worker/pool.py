@@ -12,8 +12,8 @@ from typing import Any
 
 from celery.concurrency.base import BasePool, apply_target
 from celery.utils.dispatch import Signal
-from celery.worker import state
 
+from worker import activity
 from worker.clock import SystemClock
 from worker.invocation import Outcome
 from worker.request import EventRequest
@@ -91,7 +91,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
         """End the invocation that runs in the process `pid`."""
-        for request in list(state.active_requests):
+        for request in activity.active():
             if isinstance(request, EventRequest) and request.worker_pid == pid:
                 request.terminate(self, signal)
 
@@ -99,7 +99,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         """Begin no more."""
         self._is_closed = True
         for request in self._slots.clear():
-            state.task_ready(request)
+            activity.ended(request)
 
     def on_stop(self) -> None:
         """Wait for what runs: Celery's warm shutdown."""
@@ -144,7 +144,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def drop(self, request: EventRequest) -> None:
         """Give up a request that waits for a slot."""
         if self._slots.discard(request, request.function):
-            state.task_ready(request)
+            activity.ended(request)
             request.revoke(request.claimed)
 
     def _pump(self) -> None:
@@ -159,9 +159,10 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
             self._is_pumping = False
 
     def _begin(self, request: EventRequest) -> None:
-        state.task_accepted(request)
+        activity.begun(request)
         request.time_start = self.clock.monotonic()
-        request.tell("task-started", pid=os.getpid())
+        if request.send is not None:
+            request.tell("task-started", pid=os.getpid())
         has_ended = False
 
         def ended(outcome: Outcome | None) -> None:
@@ -176,8 +177,9 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def _finish(self, request: EventRequest, outcome: Outcome | None) -> None:
         seconds = self.clock.monotonic() - (request.time_start or 0.0)
         request.run = None
-        request.tell_how_it_ended(outcome, seconds)
-        state.task_ready(request)
+        if request.send is not None:
+            request.tell_how_it_ended(outcome, seconds)
+        activity.ended(request)
         self._slots.give_back(request.function, seconds)
         self._pump()
         if self._slots.is_hungry:

@@ -4,6 +4,7 @@ The history of attempts, the last error and the counters are written with the mo
 the event has ended. An event that is tried again goes back as a message that holds all the next attempt needs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,7 @@ LONGEST_KEPT_MESSAGE = 1_024
 LONGEST_KEPT_RESPONSE = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settlement:
     """Where an event goes after an attempt, and what is written down and sent on the way."""
 
@@ -34,12 +35,12 @@ class Settlement:
     to: str  # "waiting", "succeeded", "given_up"; "answered" for a synchronous invocation
     attempt: Attempt | None = None  # None: nothing was run
     attempts_made: int = 0
+    summary: dict[str, Any] | None = None  # of the attempt, for the event's history
     delay_ms: int = 0  # until the next attempt
     uses_attempt: bool = False
     next_message: bytes = b""  # of "waiting": the envelope
     condition: Condition | None = None  # why it was given up
-    fields: dict[str, str | int] = field(default_factory=dict)  # of the record
-    summary: dict[str, Any] | None = None  # of the attempt, for the event's history
+    fields: Mapping[str, str | int] = field(default_factory=dict)  # of the record
     deliveries: tuple[Delivery, ...] = ()
     reply: bytes = b""  # of "answered"
 
@@ -49,32 +50,37 @@ def settlement_of(claimed: Claimed, attempt: Attempt | None, decision: Decision,
     outcome = attempt.outcome if attempt else None
     is_real = isinstance(outcome, Succeeded | FunctionError)
     made = claimed.invocation.attempt - (0 if is_real else 1)
-    settlement = Settlement(
-        claimed,
-        to="",
-        attempt=attempt,
-        attempts_made=made,
-        fields=_error_fields(outcome),
-        summary=_summary(claimed.invocation, attempt) if attempt else None,
-    )
+    summary = _summary(claimed.invocation, attempt) if attempt else None
     match decision:
         case Succeed():
             sent = deliveries(claimed.invocation, claimed.function, outcome, None, made, now)
-            return replace(settlement, to="succeeded", deliveries=tuple(sent))
+            return Settlement(claimed, "succeeded", attempt, made, summary, deliveries=tuple(sent))
         case Retry(delay, uses_attempt):
             backoffs = 0 if uses_attempt else claimed.history.backoffs + 1
-            return replace(
-                settlement,
-                to="waiting",
+            return Settlement(
+                claimed,
+                "waiting",
+                attempt,
+                made,
+                summary,
                 delay_ms=int(delay.total_seconds() * 1000),
                 uses_attempt=uses_attempt,
-                fields=settlement.fields | {"backoffs": backoffs},
+                fields=_error_fields(outcome) | {"backoffs": backoffs},
                 next_message=_next_message(claimed, outcome, made + 1, backoffs),
             )
         case Die(condition):
             last = outcome if is_real else claimed.last_error
             sent = deliveries(claimed.invocation, claimed.function, last, condition, made, now)
-            return replace(settlement, to="given_up", condition=condition, deliveries=tuple(sent))
+            return Settlement(
+                claimed,
+                "given_up",
+                attempt,
+                made,
+                summary,
+                condition=condition,
+                fields=_error_fields(outcome),
+                deliveries=tuple(sent),
+            )
 
 
 def answer_of(claimed: Claimed, attempt: Attempt | None, reply: Reply) -> Settlement:

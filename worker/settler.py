@@ -179,7 +179,7 @@ def _encode(settlement: Settlement) -> list[Any]:
 
 def _details(settlement: Settlement) -> tuple[dict[str, Any], list[bytes]]:
     """What is not the same for every outcome, and the bytes that stay out of the JSON."""
-    details: dict[str, Any] = {"fields": settlement.fields} if settlement.fields else {}
+    details: dict[str, Any] = {"fields": dict(settlement.fields)} if settlement.fields else {}
     match settlement.to:
         case "answered":
             return {}, [settlement.reply]

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from celery import Task
-from celery.worker import state
+from celery.worker.consumer import Consumer
 
+from worker import activity
 from worker.claim import Claimed, claimed_of
 from worker.executor import Ended, Run
 from worker.request import EventRequest
@@ -36,7 +37,6 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
     """How the consumer handles each message of `task`."""
     pool, monotonic, hostname = consumer.pool, consumer.pool.clock.monotonic, consumer.hostname
     dispatcher = consumer.event_dispatcher
-    revoked = state.revoked
 
     def on_message(message: Any, *_: Any, **__: Any) -> None:
         channel = message.channel
@@ -52,17 +52,44 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
             is_refused=message.is_refused,
             received_at=monotonic(),
         )
-        send = dispatcher.send if dispatcher and dispatcher.enabled else None
-        request = EventRequest(task.name, claimed, hostname, task.begin, task.revoke, send)
-        state.task_reserved(request)
-        request.tell("task-received", name=task.name, args=repr((request.function,)), root_id=claimed.invocation.root)
-        if request.id in revoked:
-            state.task_ready(request)
+        request = EventRequest(task.name, claimed, hostname, task.begin, task.revoke, _listener(dispatcher))
+        activity.reserved(request)
+        if request.send is not None:
+            request.tell(
+                "task-received", name=task.name, args=repr((request.function,)), root_id=claimed.invocation.root
+            )
+        if activity.is_revoked(request.id):
+            activity.ended(request)
             task.revoke(claimed)
         else:
             pool.submit(request)
 
     return on_message
+
+
+def _listener(dispatcher: Any) -> Callable[..., object] | None:
+    """What sends Celery's task events, if anybody wants them."""
+    if dispatcher is None or not dispatcher.enabled or (dispatcher.groups and "task" not in dispatcher.groups):
+        return None
+    send: Callable[..., object] = dispatcher.send
+    return send
+
+
+class EventConsumer(Consumer):  # type: ignore[misc]  # Celery is not typed
+    """Celery's consumer, which hands the messages of lanes to their strategy at once."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], object]:
+        """What is called with each message."""
+        stock: Callable[[Any], object] = super().create_task_handler(*args, **kwargs)
+        strategies = self.strategies
+
+        def on_message(message: Any) -> object:
+            if message.lane is None:
+                return stock(message)
+            strategy = strategies.get(message.headers.get("task"))
+            return stock(message) if strategy is None else strategy(message)
+
+        return on_message
 
 
 def _forget(message: Any) -> None:

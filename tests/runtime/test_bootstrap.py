@@ -80,7 +80,7 @@ def test_decimals_keep_their_digits_and_strings_keep_their_quotes():
 
 def test_context_shows_itself():
     """Printing the context helps: it names what it knows, and not what is private."""
-    context = bootstrap.Context({"id": "RID", "arn": "ARN", "ms": 1000.0}, sys.stdout)
+    context = bootstrap.Context({"id": "RID", "arn": "ARN", "ms": 1000.0}, bootstrap.fixed_context(), sys.stdout)
 
     text = repr(context)
 

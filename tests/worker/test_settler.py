@@ -34,7 +34,7 @@ def test_outcome_that_redis_refuses_holds_up_no_other(system: System):
     system.enqueue()
     (claimed,) = system.worker.claim()
     settlement = settlement_of(claimed, None, Succeed(), system.clock.now())
-    object.__setattr__(settlement, "fields", {"nested": {"is": "no field"}})
+    settlement.fields = {"nested": {"is": "no field"}}
     told: list[bool | None] = []
     settler.add(settlement, told.append, at_once=False)
 

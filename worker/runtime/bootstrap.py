@@ -139,14 +139,10 @@ class ClientContext:
 class Context:
     """The handler's second argument, with the names and types that AWS gives it."""
 
-    def __init__(self, header: dict[str, Any], output: TextIO) -> None:
+    def __init__(self, header: dict[str, Any], fixed: dict[str, Any], output: TextIO) -> None:
         self.aws_request_id = header["id"]
         self.invoked_function_arn = header["arn"]
-        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
-        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        vars(self).update(fixed)
         self.identity = CognitoIdentity()
         self.client_context = parse_client_context(header.get("client"))
         self.tenant_id = None
@@ -164,6 +160,17 @@ class Context:
     def __repr__(self) -> str:
         shown = ",".join(f"{name}={value}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"LambdaContext([{shown}])"
+
+
+def fixed_context() -> dict[str, Any]:
+    """What is the same for every invocation of this process."""
+    return {
+        "function_name": os.environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+        "function_version": os.environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+        "memory_limit_in_mb": os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        "log_group_name": os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME"),
+        "log_stream_name": os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME"),
+    }
 
 
 def parse_client_context(encoded: str | None) -> ClientContext | None:
@@ -375,6 +382,7 @@ class Runtime:
         self._output, self._errors = sys.stdout, sys.stderr  # kept: handlers put others in their place
         self._marshal = Marshaller(os.environ.get("AWS_EXECUTION_ENV", ""))
         self._log = install_logging(self._output)
+        self._fixed = fixed_context()
         self._pid = os.getpid()
 
     def initialise(self) -> Handler:
@@ -410,7 +418,7 @@ class Runtime:
                 os.environ["_X_AMZN_TRACE_ID"] = trace
         try:
             event = unmarshal(payload)
-            result = handler(event, Context(header, self._output))
+            result = handler(event, Context(header, self._fixed, self._output))
             return RESULT, {}, self._marshal(result)
         except Exception as error:  # noqa: BLE001 - a handler may raise anything
             return (ERROR, *self._describe(error, header["id"]))

@@ -34,7 +34,7 @@ class Call:
         return self.script.run(client, self.keys, self.arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """A message as a claim hands it over."""
 
