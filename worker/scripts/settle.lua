@@ -18,6 +18,8 @@
 local ns, retention, dead_retention, log_length, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
+local now_text = string.format('%.0f', now)
+local NOTHING = {}
 local lanes, freed, done = {}, {}, {}
 
 local function put(func, envelope)
@@ -62,12 +64,12 @@ end
 
 local function to_its_end(record, outcome, details, bodies)
   local given_up = outcome.to == 'given_up'
-  local first, taken, refused = given_up and 1 or 0, 0, {}
-  for i, delivery in ipairs(details.deliveries or {}) do
+  local first, taken, refused = given_up and 1 or 0, 0, NOTHING
+  for i, delivery in ipairs(details.deliveries or NOTHING) do
     if hand_over(delivery, bodies[first + i]) then
       taken = taken + 1
     else
-      table.insert(refused, delivery.counter)
+      refused = {delivery.counter, unpack(refused)}
     end
   end
   local state = outcome.to
@@ -76,7 +78,7 @@ local function to_its_end(record, outcome, details, bodies)
     redis.call('HSET', record, 'condition', details.condition)
   end
   local kept = state == 'dead_lettered' and dead_retention or retention
-  write_history(record, outcome, 'state', state, 'ended_at', now,
+  write_history(record, outcome, 'state', state, 'ended_at', now_text,
     ending(ns .. 'event:', outcome.root, outcome.id, given_up, kept))
   if state == 'dead_lettered' then
     redis.call('HSET', record, 'payload', bodies[1])
@@ -97,8 +99,8 @@ end
 local function move(outcome, bodies)
   if outcome.to == 'answered' then return answer(outcome, bodies[1]) end
   local record = ns .. 'event:' .. outcome.id
-  local details = outcome.details == '' and {} or cjson.decode(outcome.details)
-  for name, value in pairs(details.fields or {}) do redis.call('HSET', record, name, value) end
+  local details = outcome.details == '' and NOTHING or cjson.decode(outcome.details)
+  for name, value in pairs(details.fields or NOTHING) do redis.call('HSET', record, name, value) end
   if outcome.to == 'waiting' then
     to_waiting(record, outcome, details, bodies[1])
   else
@@ -118,8 +120,8 @@ local function settle(outcome, bodies)
   write_log(outcome)
   if redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
   move(outcome, bodies)
-  table.insert(done, outcome.field)
-  if split_field(outcome.field) == '-' then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
+  done[#done + 1] = outcome.field
+  if may_run(outcome.field) then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
   return 1
 end
 
@@ -133,8 +135,8 @@ while i <= #ARGV do
     summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], stream = ARGV[i + 8],
     lines = ARGV[i + 9], details = ARGV[i + 10],
   }
-  local bodies, number = {}, tonumber(ARGV[i + 11])
-  for n = 1, number do bodies[n] = ARGV[i + 11 + n] end
+  local bodies, number = NOTHING, tonumber(ARGV[i + 11])
+  if number > 0 then bodies = {unpack(ARGV, i + 12, i + 11 + number)} end
   -- An outcome that cannot be settled stays under its lease, and does not stop the others: nothing of a script that
   -- fails is undone. Each function counts when it has done all that may fail.
   local settled, result = pcall(settle, outcome, bodies)

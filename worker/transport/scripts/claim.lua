@@ -130,7 +130,9 @@ local function take_turn(queue)
   end
 end
 
-for _, target in ipairs(PRIORITIES) do
+local has_lists = false
+for _, queue in ipairs(queues) do has_lists = has_lists or lists_in_use(queue.name) > 0 end
+for _, target in ipairs(has_lists and PRIORITIES or {}) do
   for _, queue in ipairs(queues) do
     if not is_full() then take_list(queue, target, room) end
   end

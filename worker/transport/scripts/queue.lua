@@ -63,15 +63,22 @@ local function split_field(field)
   return flag, string.sub(list, 1, tonumber(length)), string.sub(list, tonumber(length) + 1)
 end
 
+-- Whether the message of a lease field was handed over to be run.
+local function may_run(field)
+  return string.find(field, '^%d+|%-|') ~= nil
+end
+
 -- The lists of a queue that are served before its lanes, in strict order.
 local PRIORITIES = {'', '\6\0223', '\6\0226', '\6\0229'}
 
+-- How many of these lists a queue has, that is: how many are not empty.
+local function lists_in_use(queue)
+  return redis.call('EXISTS', queue, queue .. PRIORITIES[2], queue .. PRIORITIES[3], queue .. PRIORITIES[4])
+end
+
 -- Whether any message of the queue is ready.
 local function has_ready(queue)
-  for _, target in ipairs(PRIORITIES) do
-    if redis.call('LLEN', queue .. target) > 0 then return true end
-  end
-  return redis.call('LLEN', queue .. ':lanes') > 0
+  return redis.call('EXISTS', queue .. ':lanes') == 1 or lists_in_use(queue) > 0
 end
 
 -- The envelope with its count of redeliveries (`x-dc`, its first member) raised by one. Nothing is decoded: cjson would
