@@ -25,7 +25,7 @@ def celery_settings(settings: Settings, namespace: str, invocations: str, calls:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # The transport's window. The pool says how much of it each function may have (worker/slots.py).
-        "worker_prefetch_multiplier": 4,
+        "worker_prefetch_multiplier": 16,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "result_backend": None,

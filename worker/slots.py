@@ -21,7 +21,7 @@ AHEAD = 0.02
 
 #: At least so many invocations of a function are taken ahead, and at most so many for each slot.
 FEWEST_AHEAD = 2
-MOST_AHEAD = 2
+MOST_AHEAD = 8
 
 #: The weight of the latest invocation in the average time of its function's.
 WEIGHT = 0.1
