@@ -7,6 +7,7 @@ one alone costs one.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
 from typing import Any, cast
 
 from redis import Redis
@@ -21,7 +22,8 @@ from worker.function import FunctionConfiguration
 from worker.invocation import Invocation, Lost
 from worker.keys import Keys
 from worker.reply import Reply
-from worker.scripts import source
+from worker.scripts import LIBRARY, source
+from worker.transport.script import Script
 
 #: How long a synchronous invocation may wait for a free worker, beyond the function's own time, in seconds.
 PATIENCE = 30.0
@@ -55,6 +57,8 @@ class EventQueue:
         waiting: "AsyncRedis | None" = None,
     ) -> None:
         self._keys = keys
+        self._redis = redis
+        self._script = Script.of(LIBRARY, "enqueue")
         self._async_redis = async_redis
         self._waiting = waiting or async_redis
         self._delay_ms = int(countdown * 1000)
@@ -74,9 +78,11 @@ class EventQueue:
             StoreUnavailable: Redis did not take them all. Those of earlier batches were accepted.
         """
         try:
-            for first in range(0, len(invocations), BATCH):
-                batch = invocations[first : first + BATCH]
-                self._enqueue(**self._arguments([_event(invocation) for invocation in batch]))
+            with closing(_Overlap(self._redis, self._script)) as calls:
+                for first in range(0, len(invocations), BATCH):
+                    batch = [_event(invocation) for invocation in invocations[first : first + BATCH]]
+                    calls.send(**self._arguments(batch))
+                calls.wait()
         except RedisError as error:
             raise StoreUnavailable(str(error)) from error
 
@@ -183,3 +189,45 @@ class _Batches:
         finally:
             self._under_way -= 1
             self._flush()
+
+
+class _Overlap:
+    """Calls one script again and again: while the server works on one call, the next is built."""
+
+    def __init__(self, redis: Redis, script: Script) -> None:
+        self._redis = redis
+        self._script = script
+        self._connection: Any = None
+        self._is_waiting = False
+
+    def send(self, keys: Sequence[Any], args: Sequence[Any]) -> None:
+        """Send a call, when the one before has been answered.
+
+        Raises:
+            RedisError: that one was refused, or its outcome is unknown.
+        """
+        if self._connection is None:
+            self._script.run(self._redis, keys, args)  # from then on the server knows the script
+            self._connection = self._redis.connection_pool.get_connection()
+            return
+        packed = self._connection.pack_command("EVALSHA", self._script.sha, len(keys), *keys, *args)
+        self.wait()
+        self._connection.send_packed_command(packed)
+        self._is_waiting = True
+
+    def wait(self) -> None:
+        """Wait for the answer to the latest call.
+
+        Raises:
+            RedisError: it was refused, or its outcome is unknown.
+        """
+        if self._is_waiting:
+            self._is_waiting = False
+            self._connection.read_response()
+
+    def close(self) -> None:
+        """Give the connection back; one on which an answer is still to come is cut."""
+        if self._connection is not None:
+            if self._is_waiting:
+                self._connection.disconnect()
+            self._redis.connection_pool.release(self._connection)

@@ -1,6 +1,6 @@
 """Who runs next."""
 
-from worker.slots import Slots
+from worker.slots import MOST_AHEAD, Slots
 
 
 def fill(slots: Slots[str], *items: str, is_urgent: bool = False) -> None:
@@ -120,7 +120,7 @@ def test_fast_functions_are_taken_ahead():
     take_all(slots)
     slots.give_back("a", 0.0001)
 
-    assert slots.allowances() == {"a": 14 + 32 - 1}
+    assert slots.allowances() == {"a": 14 + 16 * MOST_AHEAD - 1}
 
 
 def test_times_of_a_function_are_averaged():
@@ -132,7 +132,7 @@ def test_times_of_a_function_are_averaged():
         slots.give_back("a", seconds)
     fill(slots, "a1")
 
-    assert slots.allowances() == {"a": 14 + 32 - 1}
+    assert slots.allowances() == {"a": 14 + 16 * MOST_AHEAD - 1}
 
 
 def test_slots_are_hungry_when_nothing_waits():

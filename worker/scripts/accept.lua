@@ -5,18 +5,15 @@
 -- include: ledger
 -- include: lineage
 
--- One event: its record, its lineage, its place in the ledger. Returns its envelope, which the caller puts on the queue;
--- nothing if the event was taken in before: a client whose connection broke before the answer asks again.
+-- One event: its record, its lineage, its place in the ledger. Returns its envelope, which the caller puts on the queue.
 -- `event` has id, func, source, root ('' for its own), head: the envelope up to the time of acceptance, after which
--- `tail` follows.
+-- `tail` follows; `now` is the time as text.
 local function accept(ns, event, tail, state, now)
-  local record = ns .. 'event:' .. event.id
-  if redis.call('HSETNX', record, 'v', 2) == 0 then return nil end
-  redis.call('HSET', record, 'function', event.func, 'state', state, 'source', event.source, 'accepted_at', now,
-    birth(ns .. 'event:', event.root, event.id))
+  redis.call('HSET', ns .. 'event:' .. event.id, 'v', 2, 'function', event.func, 'state', state, 'source', event.source,
+    'accepted_at', now, birth(ns .. 'event:', event.root, event.id))
   count(event.func, 'accepted', 1)
   count(event.func, state, 1)
-  return event.head .. string.format('%.0f', now) .. tail
+  return event.head .. now .. tail
 end
 
 -- Put envelopes into the lanes of their functions: {[function] = {envelope…}}. Rings.

@@ -6,16 +6,27 @@
 -- include: accept
 local ns, delay, tail = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local now = now_ms(KEYS[3])
+local now_text = string.format('%.0f', now)
+local state = delay > 0 and 'waiting' or 'ready'
+
+-- A client whose connection broke before the answer asks again: what is there already is not taken in once more. Asked
+-- of all at once, because nearly never one is.
+local records = {}
+for i = 4, #ARGV, 5 do records[#records + 1] = ns .. 'event:' .. ARGV[i] end
+local are_new = redis.call('EXISTS', unpack(records)) == 0
+
 local lanes = {}
 for i = 4, #ARGV, 5 do
   local event = {id = ARGV[i], func = ARGV[i + 1], source = ARGV[i + 2], root = ARGV[i + 3], head = ARGV[i + 4]}
-  local envelope = accept(ns, event, tail, delay > 0 and 'waiting' or 'ready', now)
-  if envelope and delay > 0 then
-    redis.call('HSET', ns .. 'event:' .. event.id, 'due_at', now + delay)
-    put_delayed(KEYS[1], ':lane:' .. event.func, now + delay, envelope)
-  elseif envelope then
-    lanes[event.func] = lanes[event.func] or {}
-    table.insert(lanes[event.func], envelope)
+  if are_new or redis.call('HEXISTS', ns .. 'event:' .. event.id, 'v') == 0 then
+    local envelope = accept(ns, event, tail, state, now_text)
+    if delay > 0 then
+      redis.call('HSET', ns .. 'event:' .. event.id, 'due_at', now + delay)
+      put_delayed(KEYS[1], ':lane:' .. event.func, now + delay, envelope)
+    else
+      local lane = lanes[event.func]
+      if lane then lane[#lane + 1] = envelope else lanes[event.func] = {envelope} end
+    end
   end
 end
 put_into_lanes(KEYS[1], lanes)

@@ -57,8 +57,7 @@ local function hand_over(delivery, body)
     return send_message(KEYS[6], ns .. 'queue:', delivery.queue, delivery.id, body, delivery.size, '', now)
   end
   local event = {id = delivery.id, func = delivery.func, source = delivery.source, root = delivery.root, head = body}
-  local envelope = accept(ns, event, tail, 'ready', now)
-  if envelope then put(delivery.func, envelope) end
+  put(delivery.func, accept(ns, event, tail, 'ready', now_text))
   return true
 end
 
