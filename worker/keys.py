@@ -62,6 +62,11 @@ class Keys:
         return self._key("event", request_id, "open")
 
     @property
+    def causing(self) -> str:
+        """SET: the request ids of the events that have caused others which are open."""
+        return self._key("causing")
+
+    @property
     def ended(self) -> str:
         """Channel: the request id of an event that has ended, with all that it caused."""
         return self._key("ended")
@@ -131,8 +136,17 @@ class Keys:
         return self._key("reply", request_id)
 
     def log(self, function: str) -> str:
-        """STREAM: the log of one function, capped in length. Fields: `stream` (log stream), `events` (JSON)."""
+        """STREAM: the log of one function. Field: `attempts`, as `worker/log_entry.py` writes it."""
         return self._key("log", function)
+
+    def log_marks(self, function: str) -> str:
+        """LIST: ids of entries of the log, one for each 1,000 attempts, by which it is trimmed."""
+        return self._key("log-marks", function)
+
+    @property
+    def log_counts(self) -> str:
+        """HASH: function name -> how many attempts, or parts of them, its log was ever given."""
+        return self._key("log-counts")
 
     # --- SQS ----------------------------------------------------------------------------------------------------
 

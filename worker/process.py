@@ -7,7 +7,7 @@ block is done in threads beside it.
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from redis import Redis
 
@@ -18,12 +18,15 @@ from worker.clock import Clock
 from worker.executor import Executor
 from worker.invocation import LogEvent
 from worker.keys import Keys
+from worker.log_entry import attempt_json
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
-from worker.settler import LOG_LENGTH, Settler, log_lines
+from worker.scripts import LIBRARY
+from worker.settler import Settler
 from worker.transport.commands import CommandConnection
 from worker.transport.loop import Loop
+from worker.transport.script import Script
 
 T = TypeVar("T")
 
@@ -100,10 +103,11 @@ class WorkerProcess:
 
 def _log_sink(redis: Redis, keys: Keys) -> Callable[[str, str, list[LogEvent]], None]:
     """Appends to the log of a function, and waits for it."""
+    script = Script.of(LIBRARY, "write_log")
 
     def write(function: str, log_stream: str, events: list[LogEvent]) -> None:
         if events:
-            entry: dict[Any, Any] = {"stream": log_stream, "events": log_lines(events)}
-            redis.xadd(keys.log(function), entry, maxlen=LOG_LENGTH, approximate=True)
+            part = attempt_json(log_stream, "", events)
+            script.run(redis, [keys.log(function)], [str(keys), function, part])
 
     return write

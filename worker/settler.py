@@ -18,8 +18,9 @@ from worker import event_message, telemetry
 from worker.arn import Arn
 from worker.destination import Delivery
 from worker.identity import new_request_id
-from worker.invocation import Invocation, LogEvent
+from worker.invocation import Invocation
 from worker.keys import Keys
+from worker.log_entry import attempt_json
 from worker.message_document import message_document
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
@@ -39,9 +40,6 @@ LONGEST_PAUSE = 2.0
 
 #: How long the record of a dead-lettered event is kept, in seconds: as long as SQS keeps a message at the most.
 DEAD_RETENTION = 1_209_600
-
-#: How many entries the log of one function keeps, about; an entry holds the lines of one attempt.
-LOG_LENGTH = 10_000
 
 #: SenderId of the messages that the system itself sends to a queue.
 SENDER = "AIDAINVOKER"
@@ -84,7 +82,7 @@ class Settler:
         self._loop = loop
         self._script = Script.of(LIBRARY, "settle")
         self._keys = [keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
-        self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, LOG_LENGTH, event_message.TAIL]
+        self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, event_message.TAIL]
         self._waiting: deque[tuple[Settlement, Settled]] = deque()
         self._under_way: list[tuple[Settlement, Settled]] = []
         self._is_repeated = False  # the outcome of the batch's last call is unknown
@@ -169,8 +167,7 @@ def _encode(settlement: Settlement) -> list[Any]:
         orjson.dumps(settlement.summary) if settlement.summary else b"",
         "1" if claimed.was_tried else "",
         str(settlement.attempts_made),
-        attempt.log_stream if attempt else "",
-        log_lines(attempt.log) if attempt and attempt.log else b"",
+        attempt_json(attempt.log_stream, invocation.request_id, attempt.log) if attempt and attempt.log else b"",
         orjson.dumps(details) if details else b"",
         str(len(bodies)),
         *bodies,
@@ -234,8 +231,3 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
     )
     described = {"id": task.request_id, "func": task.function, "root": root, "source": task.source, "counter": counter}
     return described, head
-
-
-def log_lines(events: Sequence[LogEvent]) -> bytes:
-    """An entry's lines, as `producers/logs` reads them."""
-    return orjson.dumps([[event.timestamp_ms, event.message] for event in events])

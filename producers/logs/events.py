@@ -1,4 +1,4 @@
-"""The log of one function, as the workers wrote it: one stream entry for an attempt, or a part of one, with its lines.
+"""The log of one function, as the workers wrote it: stream entries with the lines of attempts (`worker/log_entry.py`).
 
 An event's id says where it stands: its time first, then the entry and its place in there. So ids are unique, never
 change, and sort as the events do.
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
-import orjson
 from redis import Redis
 
 from worker import virtual_clock
 from worker.keys import Keys
+from worker.log_entry import lines_of
 
 #: How many entries are fetched from Redis at a time.
 _BATCH = 500
@@ -58,7 +58,10 @@ class FunctionLogs:
 
     def forget(self, function: str) -> None:
         """Delete the log of the function. What it writes later begins a new one."""
-        self._redis.delete(self._keys.log(function))
+        with self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(self._keys.log(function), self._keys.log_marks(function))
+            pipe.hdel(self._keys.log_counts, function)
+            pipe.execute()
 
     def began_ms(self, function: str) -> int | None:
         """When the oldest entry that is kept was written; None if there is none."""
@@ -69,8 +72,7 @@ class FunctionLogs:
         """The events from `since_ms` on, in no particular order."""
         for entry_id, fields in self._entries(function, since_ms):
             ingested_ms, sequence = _parts(entry_id)
-            stream = fields[b"stream"].decode()
-            for index, (timestamp_ms, message) in enumerate(orjson.loads(fields[b"events"])):
+            for index, (stream, timestamp_ms, message) in enumerate(lines_of(fields[b"attempts"])):
                 if timestamp_ms >= since_ms:
                     event_id = f"{timestamp_ms:016d}{ingested_ms:016d}{sequence:012d}{index:012d}"
                     yield LogEvent(event_id, stream, timestamp_ms, message, ingested_ms)

@@ -193,8 +193,8 @@ def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: K
 def test_the_cli_makes_invokes_and_reads(served: Served, redis: Redis, keys: Keys, folder: Path) -> None:
     """create-function, invoke of both kinds, and filter-log-events in pages."""
     (folder / "f.zip").write_bytes(package())
-    events = orjson.dumps([[1000 + number, f"line {number}"] for number in range(5)])
-    redis.xadd(keys.log("f"), {"stream": "s", "events": events})
+    lines = [[1000 + number, f"line {number}"] for number in range(5)]
+    redis.xadd(keys.log("f"), {"attempts": orjson.dumps([["s", "RID", lines]])})
     served.queue.reply = Reply(FunctionError(b'{"errorType":"E"}', "E", "m"))
 
     made = served.cli(
@@ -221,7 +221,8 @@ def test_boto3_pages_through_functions_and_logs(served: Served, redis: Redis, ke
     client, logs = served.client("lambda"), served.client("logs")
     for name in "abc":
         create(client, name)
-    redis.xadd(keys.log("a"), {"stream": "s", "events": orjson.dumps([[number, str(number)] for number in range(5)])})
+    lines = [[number, str(number)] for number in range(5)]
+    redis.xadd(keys.log("a"), {"attempts": orjson.dumps([["s", "RID", lines]])})
 
     functions = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
     events = logs.get_paginator("filter_log_events").paginate(

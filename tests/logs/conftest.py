@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import orjson
 import pytest
 from botocore import xform_name
 from redis import Redis
@@ -16,7 +15,9 @@ from tests.conftest import FakeClock
 from tests.lambda_.conftest import deliver_nowhere
 from tests.lambda_.system import check_answer, request
 from worker.function import FunctionConfiguration
+from worker.invocation import LogEvent
 from worker.keys import Keys
+from worker.log_entry import attempt_json
 from worker.registry import FunctionRegistry
 
 
@@ -56,7 +57,8 @@ class LogSystem:
 
     def write(self, function: str, stream: str, *events: tuple[int, str], entry_id: str = "*") -> None:
         """What a worker appends for one attempt."""
-        fields: dict[Any, Any] = {"stream": stream, "events": orjson.dumps(events)}
+        attempt = attempt_json(stream, "RID", [LogEvent(*event) for event in events])
+        fields: dict[Any, Any] = {"attempts": b"[" + attempt + b"]"}
         self._redis.xadd(self._keys.log(function), fields, id=entry_id)
 
 

@@ -6,9 +6,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.worker.conftest import System, failure, function
 from worker.executor import Executor
 from worker.function import EventInvokeConfig
-from worker.invocation import Lost, Succeeded
+from worker.invocation import LogEvent, Lost, Succeeded
+from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
+from worker.scripts import source
 
 
 def create_queue(system: System, name: str) -> str:
@@ -415,9 +417,20 @@ def test_log_of_an_attempt_is_kept_with_its_settlement(system: System):
     system.drain()
 
     entries = system.redis.xrange(system.keys.log("f"))
-    assert [fields for _, fields in entries] == [
-        {b"stream": b"s", b"events": orjson.dumps([[1, f"START RequestId: {request_id}"]])}
+    assert [list(lines_of(fields[b"attempts"])) for _, fields in entries] == [
+        [("s", 1, f"START RequestId: {request_id}")]
     ]
+
+
+def test_log_is_trimmed_by_attempts_however_many_are_in_an_entry(system: System):
+    """About 10,000 attempts stay: those of the last ten marks, each of which stands for a thousand."""
+    script = system.redis.register_script(source("write_log"))
+    entry = attempt_json("s", "", [LogEvent(1, "a line")])
+    for _ in range(11_500):
+        script(keys=[system.keys.log("f")], args=[str(system.keys), "f", entry])
+
+    assert 10_000 <= system.redis.xlen(system.keys.log("f")) <= 11_000
+    assert system.redis.llen(system.keys.log_marks("f")) == 10
 
 
 def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
@@ -432,8 +445,8 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
     lasting = {key.decode() for key in system.redis.scan_iter() if system.redis.ttl(key) == -1}
     keys = system.keys
     assert lasting == {
-        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.log("f"), keys.clock,
-        keys.wake(keys.invocations),
+        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.clock,
+        keys.log("f"), keys.log_counts, keys.wake(keys.invocations),
     }  # fmt: skip
 
 

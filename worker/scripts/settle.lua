@@ -2,12 +2,10 @@
 -- of a synchronous invocation gets his answer. Fenced: only the holder of a lease field can, and only once.
 -- KEYS  1 lease of the worker  2 ledger  3 clock  4 invocations  5 dead  6 SQS queues
 -- ARGV  1 prefix of all keys  2 how long the record of an event is kept that succeeded or was dropped, ms
---       3 and of a dead-lettered one, ms  4 how many entries the log of a function keeps
---       5 what follows the time of acceptance in an envelope
---       6… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
+--       3 and of a dead-lettered one, ms  4 what follows the time of acceptance in an envelope
+--       5… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
---          attempts made, log stream, lines for the log (JSON, or empty), details (JSON, or empty), number of bodies,
---          the bodies
+--          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
 -- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
@@ -15,12 +13,13 @@
 -- Returns for each outcome 1; 0 if its lease is not held any more: then nothing was done but for the log; or the error.
 -- include: accept
 -- include: send_message
-local ns, retention, dead_retention, log_length, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+-- include: log
+local ns, retention, dead_retention, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
 local now_text = string.format('%.0f', now)
 local NOTHING = {}
-local lanes, freed, done = {}, {}, {}
+local lanes, freed, done, logs = {}, {}, {}, {}
 
 local function put(func, envelope)
   lanes[func] = lanes[func] or {}
@@ -67,6 +66,7 @@ local function to_its_end(record, outcome, details, bodies)
   for i, delivery in ipairs(details.deliveries or NOTHING) do
     if hand_over(delivery, bodies[first + i]) then
       taken = taken + 1
+      outcome.has_caused = outcome.has_caused or not delivery.queue
     else
       refused = {delivery.counter, unpack(refused)}
     end
@@ -78,7 +78,7 @@ local function to_its_end(record, outcome, details, bodies)
   end
   local kept = state == 'dead_lettered' and dead_retention or retention
   write_history(record, outcome, 'state', state, 'ended_at', now_text,
-    ending(ns .. 'event:', outcome.root, outcome.id, given_up, kept))
+    ending(ns .. 'event:', outcome.root, outcome.id, given_up, kept, outcome.has_caused))
   if state == 'dead_lettered' then
     redis.call('HSET', record, 'payload', bodies[1])
     redis.call('ZADD', KEYS[5], now, outcome.id)
@@ -108,15 +108,12 @@ local function move(outcome, bodies)
   count(outcome.func, 'running', -1)
 end
 
-local function write_log(outcome)
-  if outcome.lines ~= '' then
-    redis.call('XADD', ns .. 'log:' .. outcome.func, 'MAXLEN', '~', log_length, '*',
-      'stream', outcome.stream, 'events', outcome.lines)
-  end
-end
-
 local function settle(outcome, bodies)
-  write_log(outcome)
+  -- What a handler printed is worth reading even if its result came too late.
+  if outcome.log ~= '' then
+    local log = logs[outcome.func]
+    if log then log[#log + 1] = outcome.log else logs[outcome.func] = {outcome.log} end
+  end
   if redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
   move(outcome, bodies)
   done[#done + 1] = outcome.field
@@ -127,23 +124,29 @@ end
 -- A server without memory refuses the first write of a script if it may need some, and lets all others pass. What
 -- follows here mostly gives memory back, so the first one needs none.
 redis.call('HDEL', lease, '')
-local answers, i = {}, 6
+local outcomes, ids, i = {}, {}, 5
 while i <= #ARGV do
-  local outcome = {
+  local bodies, number = NOTHING, tonumber(ARGV[i + 10])
+  if number > 0 then bodies = {unpack(ARGV, i + 11, i + 10 + number)} end
+  outcomes[#outcomes + 1] = {
     field = ARGV[i], id = ARGV[i + 1], func = ARGV[i + 2], root = ARGV[i + 3], to = ARGV[i + 4],
-    summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], stream = ARGV[i + 8],
-    lines = ARGV[i + 9], details = ARGV[i + 10],
+    summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], log = ARGV[i + 8],
+    details = ARGV[i + 9], bodies = bodies,
   }
-  local bodies, number = NOTHING, tonumber(ARGV[i + 11])
-  if number > 0 then bodies = {unpack(ARGV, i + 12, i + 11 + number)} end
+  ids[#ids + 1] = ARGV[i + 1]
+  i = i + 11 + number
+end
+local have_caused, answers = causes(ns .. 'event:', ids), {}
+for _, outcome in ipairs(outcomes) do
+  outcome.has_caused = have_caused[outcome.id]
   -- An outcome that cannot be settled stays under its lease, and does not stop the others: nothing of a script that
   -- fails is undone. Each function counts when it has done all that may fail.
-  local settled, result = pcall(settle, outcome, bodies)
+  local settled, result = pcall(settle, outcome, outcome.bodies)
   answers[#answers + 1] = settled and result or (type(result) == 'table' and result.err or tostring(result))
-  i = i + 12 + number
 end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 for func, places in pairs(freed) do redis.call('HINCRBY', ns .. 'concurrency', func, -places) end
 put_into_lanes(invocations, lanes)
+for func, attempts in pairs(logs) do append_log(ns, func, attempts) end
 write_counts(KEYS[2])
 return answers
