@@ -24,4 +24,4 @@ class EventPublisher:
         """Put an event for each of `payloads` on the queue, as many in a round trip as the queue takes at once."""
         arn = self._arn + function
         now = datetime.now(UTC)
-        self._queue.enqueue_all([Invocation(new_request_id(), function, arn, payload, now) for payload in payloads])
+        self._queue.enqueue_all(Invocation(new_request_id(), function, arn, payload, now) for payload in payloads)

@@ -6,8 +6,9 @@ one alone costs one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
+from itertools import islice
 from typing import Any, cast
 
 from redis import Redis
@@ -71,16 +72,16 @@ class EventQueue:
         """Add to `pipe` the command that takes `invocations` in, all or none. At most BATCH of them."""
         self._enqueue(**self._arguments([_event(invocation) for invocation in invocations]), client=pipe)
 
-    def enqueue_all(self, invocations: Sequence[Invocation]) -> None:
+    def enqueue_all(self, invocations: Iterable[Invocation]) -> None:
         """Take `invocations` in, BATCH at a time.
 
         Raises:
             StoreUnavailable: Redis did not take them all. Those of earlier batches were accepted.
         """
+        events = (_event(invocation) for invocation in invocations)
         try:
             with closing(_Overlap(self._redis, self._script)) as calls:
-                for first in range(0, len(invocations), BATCH):
-                    batch = [_event(invocation) for invocation in invocations[first : first + BATCH]]
+                while batch := list(islice(events, BATCH)):
                     calls.send(**self._arguments(batch))
                 calls.wait()
         except RedisError as error:

@@ -24,6 +24,9 @@ from worker.runtime.watch import Watch
 from worker.runtime.wire import Frame, Incoming, Outgoing, WireBroken
 from worker.transport.loop import Loop
 
+#: For how long what was read of a process's memory is good enough, in seconds.
+FRESH = 0.005
+
 #: How often a running process is looked at for its memory, in seconds.
 LOOK = 0.1
 
@@ -104,6 +107,7 @@ class HandlerProcess:
         self._done: Done | None = None  # of the exchange that is under way
         self._deadline = 0.0
         self._memory_due = 0.0
+        self._memory_fresh_until = 0.0
         self._listens = True  # to the socket
         self._prints = True  # the pipe has another end
         self._is_paused = False
@@ -192,6 +196,13 @@ class HandlerProcess:
             self._child.kill()  # here, because the chores may have to wait
         self._chores.do(lambda: self._child.end(linger), lambda code: self._finish(code, then))
 
+    def _look_at_memory_if_due(self) -> None:
+        """After an answer, but not after each of thousands a second."""
+        now = time.monotonic()
+        if now >= self._memory_fresh_until:
+            self._memory_fresh_until = now + FRESH
+            self._is_too_big(self._memory.read())
+
     # --- what the loop tells ------------------------------------------------------------------------------------------
 
     def _on_answer(self) -> None:
@@ -203,7 +214,7 @@ class HandlerProcess:
         if frame is None:
             return
         self._read_output()
-        self._is_too_big(self._memory.read())
+        self._look_at_memory_if_due()
         if self._done is None:
             self._break()  # nobody has asked: the handler got hold of the socket
         else:
