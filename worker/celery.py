@@ -56,10 +56,12 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 
 
 @loop_ready.connect  # type: ignore[untyped-decorator]
-def _start(loop: Any, **_: Any) -> None:
+def _start(sender: Any, loop: Any, **_: Any) -> None:
     global _running
     _spare_the_collector()
-    _running = WorkerProcess.start(_settings, _keys, clock, loop, activity.is_revoked)
+    _running = WorkerProcess.start(
+        _settings, _keys, clock, loop, is_revoked=activity.is_revoked, is_busy=lambda: sender.is_busy
+    )
 
 
 def _spare_the_collector() -> None:

@@ -132,9 +132,14 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         """Tell the transport's window how much there is room for."""
         if window is not self._window:
             self._window = window
-            window.is_hungry = lambda: self._slots.is_hungry
+            window.is_low = lambda: self._slots.is_low
             window.allowances = self._slots.allowances
             window.allowance = lambda: self._slots.allowance
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more than one event is held."""
+        return self._slots.is_busy
 
     def submit(self, request: EventRequest) -> None:
         """Run an event as soon as there is a slot."""
@@ -182,7 +187,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         activity.ended(request)
         self._slots.give_back(request.function, seconds)
         self._pump()
-        if self._slots.is_hungry:
+        if self._slots.is_low:
             self._window.room()
 
     def _resize(self, total: int) -> None:

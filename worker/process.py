@@ -51,9 +51,16 @@ class WorkerProcess:
 
     @classmethod
     def start(
-        cls, settings: Settings, keys: Keys, clock: Clock, loop: Loop, is_revoked: Callable[[str], bool]
+        cls,
+        settings: Settings,
+        keys: Keys,
+        clock: Clock,
+        loop: Loop,
+        *,
+        is_revoked: Callable[[str], bool],
+        is_busy: Callable[[], bool],
     ) -> "WorkerProcess":
-        """Connect, and build everything. `is_revoked` is for the executor."""
+        """Connect, and build everything. `is_revoked` is for the executor, `is_busy` for the settler."""
         redis = config_redis.connect(settings)
         credentials = read_credentials(settings)
         environments = EnvironmentPool(
@@ -69,7 +76,7 @@ class WorkerProcess:
             loop=loop,
         )
         commands = CommandConnection(redis.connection_pool, loop)
-        settler = Settler(commands, keys, loop, retention=settings.event_retention)
+        settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)
         executor = Executor(environments, settler.add, settings.retry_countdowns, clock, is_revoked)
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delivery")
         process = cls(redis, loop, environments, settler, executor, commands, threads)

@@ -28,11 +28,11 @@ from worker.transport.loop import Loop, Timer
 from worker.transport.script import Script
 
 #: So many outcomes go into one call of the script at most, and so many bytes, about.
-BATCH = 64
+BATCH = 128
 BATCH_BYTES = 2_097_152
 
 #: How long an outcome waits for others, in seconds, while the worker is busy.
-GATHER = 0.004
+GATHER = 0.008
 
 #: The pause before a batch is tried again that Redis did not take, in seconds: doubling, up to the second number.
 FIRST_PAUSE = 0.05
@@ -69,6 +69,7 @@ class Settler:
         loop: Loop,
         *,
         retention: int = 3_600,
+        is_busy: Callable[[], bool] = lambda: True,
     ) -> None:
         """Settle what this worker holds.
 
@@ -76,10 +77,12 @@ class Settler:
             scripts: the connection.
             keys: of the namespace.
             loop: all calls come from it.
+            is_busy: whether there is more to come soon, for which an outcome should wait.
             retention: how long the record of an event that succeeded or was dropped is kept, in seconds.
         """
         self._scripts = scripts
         self._loop = loop
+        self._is_busy = is_busy
         self._script = Script.of(LIBRARY, "settle")
         self._keys = [keys.ledger, keys.clock, keys.invocations, keys.dead, keys.queues]
         self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, event_message.TAIL]
@@ -99,7 +102,7 @@ class Settler:
         self._waiting.append((settlement, settled))
         if self._under_way:
             return
-        if at_once or len(self._waiting) >= BATCH:
+        if at_once or len(self._waiting) >= BATCH or not self._is_busy():
             self._send()
         elif self._timer is None:
             self._timer = self._loop.call_later(GATHER, self._send)

@@ -17,11 +17,11 @@ T = TypeVar("T")
 SHARE_FOR_OTHERS = 8
 
 #: What is taken ahead should begin within so many seconds.
-AHEAD = 0.02
+AHEAD = 0.03
 
 #: At least so many invocations of a function are taken ahead, and at most so many for each slot.
 FEWEST_AHEAD = 2
-MOST_AHEAD = 8
+MOST_AHEAD = 14
 
 #: The weight of the latest invocation in the average time of its function's.
 WEIGHT = 0.1
@@ -122,9 +122,14 @@ class Slots(Generic[T]):
         return self._waiting_count
 
     @property
-    def is_hungry(self) -> bool:
-        """Whether there is a slot and nothing that could have it."""
-        return self._count < self.total and not self._waiting_count
+    def is_low(self) -> bool:
+        """Whether less waits than there are slots: time to take more from the queue."""
+        return self._waiting_count < self.total
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether more than one is held."""
+        return self._count + self._waiting_count > 1
 
     @property
     def allowance(self) -> int:

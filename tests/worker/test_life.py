@@ -11,6 +11,7 @@ from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
 from worker.scripts import source
+from worker.settler import GATHER
 
 
 def create_queue(system: System, name: str) -> str:
@@ -397,7 +398,7 @@ def test_outcomes_are_settled_together(system: System):
 
     ledger = system.ledger().total
     assert before == 4
-    assert system.worker.timers.pauses == [0.004]
+    assert system.worker.timers.pauses == [GATHER]
     assert (ledger.succeeded, ledger.waiting, ledger.running) == (2, 2, 0)
     assert system.worker.forgotten == [claimed.field for claimed in held]
 

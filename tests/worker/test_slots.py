@@ -135,16 +135,28 @@ def test_times_of_a_function_are_averaged():
     assert slots.allowances() == {"a": 14 + 16 * MOST_AHEAD - 1}
 
 
-def test_slots_are_hungry_when_nothing_waits():
-    """A free slot without work is a reason to claim; a free slot for which something waits is not."""
-    slots: Slots[str] = Slots(1)
-    states = [slots.is_hungry]
-    fill(slots, "a1")
-    states.append(slots.is_hungry)
+def test_more_is_taken_when_less_waits_than_there_are_slots():
+    """So there is always something to run, and no claim for each."""
+    slots: Slots[str] = Slots(2)
+    states = [slots.is_low]
+    fill(slots, "a1", "a2", "a3")
+    states.append(slots.is_low)
     take_all(slots)
-    states.append(slots.is_hungry)
+    states.append(slots.is_low)
     slots.give_back("a", 1.0)
-    states.append(slots.is_hungry)
+    take_all(slots)
+    states.append(slots.is_low)
 
     assert states == [True, False, False, True]
-    assert slots.allowances() == {}
+
+
+def test_worker_is_busy_while_more_than_one_is_held():
+    """What runs alone need not wait for others to be settled with."""
+    slots: Slots[str] = Slots(2)
+    states = [slots.is_busy]
+    for item in ("a1", "a2"):
+        fill(slots, item)
+        take_all(slots)
+        states.append(slots.is_busy)
+
+    assert states == [False, False, True]

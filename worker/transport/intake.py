@@ -70,7 +70,7 @@ class Intake:
         self._timers: dict[str, Timer] = {}
         self._commands = CommandConnection(connect, loop, on_up=self._up)
         self._suspects = Suspects(lease, self._commands, consumer.deliver)
-        self._bell = CommandConnection(connect, loop, on_up=self.claim_if_room)
+        self._bell = CommandConnection(connect, loop, on_up=self.claim)
         lease.on_lost = lambda: loop.call_soon_threadsafe(self._lost)
         self._beat()
 
@@ -103,10 +103,12 @@ class Intake:
         return max(0, self._window.free - len(self._inbox))
 
     def claim_if_room(self) -> None:
-        """Claim if it is worth while: half of the window is free, or there is more and somebody waits for it."""
+        """Claim if it is worth while: there is room, and whoever works on the messages is running low of them.
+
+        While the doorbell is waited for, and the last claim took all there was, there is nothing to be had.
+        """
         self._suspects.go_on()
-        free, size = self._free, self._window.prefetch_count
-        if free and (free * 2 >= size or (self._has_more and self._window.is_hungry())):
+        if self._free and self._window.is_low() and not (self._is_waiting and not self._has_more):
             self.claim()
 
     def claim(self) -> None:

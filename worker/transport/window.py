@@ -24,8 +24,8 @@ class Window:
         #: How many messages may be claimed of a lane, and of lanes of which some are held already.
         self.allowance: Callable[[], int] = lambda: MOST
         self.allowances: Callable[[], Mapping[str, int]] = dict
-        #: Whether whoever works on the messages could do with more, however little room there is.
-        self.is_hungry: Callable[[], bool] = lambda: False
+        #: Whether it is time to claim more: by default when half of the window is free.
+        self.is_low: Callable[[], bool] = self._is_half_free
         #: Called with the tags of which others have the messages now: what has not begun should not.
         self.on_lost: Callable[[list[str]], object] | None = None
 
@@ -56,6 +56,9 @@ class Window:
         if "can_consume" in vars(self):
             return 1  # somebody else decides (Celery's worker_disable_prefetch), from one message to the next
         return self._prefetch_count - len(self._tags) if self._prefetch_count else MOST
+
+    def _is_half_free(self) -> bool:
+        return self.free * 2 >= self._prefetch_count
 
     def can_consume(self) -> bool:
         """Whether one more may be delivered."""
