@@ -9,17 +9,16 @@ import time
 from collections import deque
 from typing import Any
 
-from worker.transport.loop import Callback
+from worker.transport.loop import Callback, Watching
 
 
-class HubLoop:
+class HubLoop(Watching):
     """kombu's hub as a `Loop`. A callback that raises does so out of the hub: what is called here does not fail."""
 
     def __init__(self, hub: Any) -> None:
         """Use `hub`, a `kombu.asynchronous.Hub`, from the thread that runs it."""
+        super().__init__()
         self._hub = hub
-        self._readers: dict[int, Callback] = {}
-        self._writers: dict[int, Callback] = {}
         self._timers: set[_HubTimer] = set()
         # The hub's own way in from other threads keeps no order, and is lost with its poller.
         self._calls: deque[Callback] = deque()
@@ -28,26 +27,6 @@ class HubLoop:
         os.set_blocking(self._bell, False)
         os.set_blocking(self._ring, False)
         self.add_reader(self._bell, self._run_calls)
-
-    def add_reader(self, fd: int, callback: Callback, /) -> None:
-        """See `Loop`."""
-        self._readers[fd] = callback
-        self._register(fd)
-
-    def remove_reader(self, fd: int, /) -> None:
-        """See `Loop`."""
-        if self._readers.pop(fd, None) is not None:
-            self._register(fd)
-
-    def add_writer(self, fd: int, callback: Callback, /) -> None:
-        """See `Loop`."""
-        self._writers[fd] = callback
-        self._register(fd)
-
-    def remove_writer(self, fd: int, /) -> None:
-        """See `Loop`."""
-        if self._writers.pop(fd, None) is not None:
-            self._register(fd)
 
     def call_later(self, seconds: float, callback: Callback, /) -> "_HubTimer":
         """See `Loop`."""

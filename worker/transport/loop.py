@@ -44,3 +44,35 @@ class Loop(Protocol):
     def call_soon_threadsafe(self, callback: Callback, /) -> object:
         """Call `callback` in the loop's thread, in one of its next turns, in the order of these calls."""
         ...
+
+
+class Watching:
+    """Who is to be told of which descriptor: what loops over a poller have in common."""
+
+    def __init__(self) -> None:
+        self._readers: dict[int, Callback] = {}
+        self._writers: dict[int, Callback] = {}
+
+    def add_reader(self, fd: int, callback: Callback, /) -> None:
+        """See `Loop`."""
+        self._readers[fd] = callback
+        self._register(fd)
+
+    def remove_reader(self, fd: int, /) -> None:
+        """See `Loop`."""
+        if self._readers.pop(fd, None) is not None:
+            self._register(fd)
+
+    def add_writer(self, fd: int, callback: Callback, /) -> None:
+        """See `Loop`."""
+        self._writers[fd] = callback
+        self._register(fd)
+
+    def remove_writer(self, fd: int, /) -> None:
+        """See `Loop`."""
+        if self._writers.pop(fd, None) is not None:
+            self._register(fd)
+
+    def _register(self, fd: int) -> None:
+        """Tell the poller what is wanted of `fd` now."""
+        raise NotImplementedError

@@ -11,18 +11,17 @@ from typing import Any
 
 from kombu.utils.eventio import ERR, READ, WRITE
 
-from worker.transport.loop import Callback, Timer
+from worker.transport.loop import Callback, Timer, Watching
 
 
-class PollLoop:
+class PollLoop(Watching):
     """A loop that turns only when it is told to, over a poller of kombu that others use as well."""
 
     def __init__(self, poller: Any, on_other: Callable[[int, int], object]) -> None:
         """Give events of descriptors that are not the loop's own to `on_other`."""
+        super().__init__()
         self._poller = poller
         self._on_other = on_other
-        self._readers: dict[int, Callback] = {}
-        self._writers: dict[int, Callback] = {}
         self._timers: list[_PollTimer] = []
         self._numbers = itertools.count()
         self._calls: deque[Callback] = deque()
@@ -30,26 +29,6 @@ class PollLoop:
         os.set_blocking(self._bell, False)
         os.set_blocking(self._ring, False)
         self.add_reader(self._bell, self._run_calls)
-
-    def add_reader(self, fd: int, callback: Callback, /) -> None:
-        """See `Loop`."""
-        self._readers[fd] = callback
-        self._register(fd)
-
-    def remove_reader(self, fd: int, /) -> None:
-        """See `Loop`."""
-        self._readers.pop(fd, None)
-        self._register(fd)
-
-    def add_writer(self, fd: int, callback: Callback, /) -> None:
-        """See `Loop`."""
-        self._writers[fd] = callback
-        self._register(fd)
-
-    def remove_writer(self, fd: int, /) -> None:
-        """See `Loop`."""
-        self._writers.pop(fd, None)
-        self._register(fd)
 
     def call_later(self, seconds: float, callback: Callback, /) -> Timer:
         """See `Loop`."""
