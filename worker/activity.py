@@ -24,7 +24,8 @@ def begun(request: Any) -> None:
 
 def ended(request: Any) -> None:
     """It is held no more."""
-    state.requests.pop(request.id, None)
+    if state.requests.get(request.id) is request:  # after a lost lease the event may be here a second time
+        del state.requests[request.id]
     state.active_requests.discard(request)
     state.reserved_requests.discard(request)
 
@@ -37,3 +38,8 @@ def active() -> list[Any]:
 def is_revoked(request_id: str) -> bool:
     """Whether an operator has given it up."""
     return request_id in state.revoked
+
+
+def is_to_end_at_once() -> bool:
+    """Whether the worker was told not to wait for what runs: Celery's cold shutdown."""
+    return state.should_terminate is not None and state.should_terminate is not False

@@ -14,7 +14,7 @@ from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost, Outcome, Throttled
 from worker.reply import Reply
-from worker.retry import Condition, Decision, Die, Retry, decide, decide_before
+from worker.retry import Condition, Decision, Die, Retry, Succeed, decide, decide_before
 from worker.settlement import Settlement, answer_of, settlement_of
 
 
@@ -140,7 +140,7 @@ class Executor:
     def _decide(self, claimed: Claimed, function: FunctionConfiguration, attempt: Attempt) -> None:
         invocation, history = claimed.invocation, claimed.history
         decision = decide(invocation, attempt.outcome, function, history, self._countdowns, self._now(claimed))
-        if isinstance(decision, Retry) and self._is_revoked(invocation.request_id):
+        if not isinstance(decision, Succeed) and self._is_revoked(invocation.request_id):
             decision = Die(Condition.REVOKED)
         self._conclude(claimed, attempt, decision)
 

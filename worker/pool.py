@@ -44,6 +44,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._is_pumping = False
         self._is_closed = False
         self._window: Any = None
+        #: Whether Redis knows how everything ended that ran here. Replaced by who settles it.
+        self.is_settled: Callable[[], bool] = lambda: True
 
     # --- Celery's side ----------------------------------------------------------------------------------------------
 
@@ -78,7 +80,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
         future = self._threads.submit(apply_target, target, args, kwargs, report(callback), report(accept_callback))
         self._tasks.add(future)
-        future.add_done_callback(self._tasks.discard)
+        # In the loop, after what the task has reported itself: who waits for the tasks waits for their acks as well.
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(lambda: self._tasks.discard(future)))
         return future
 
     def grow(self, n: int = 1) -> None:
@@ -96,20 +99,28 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
                 request.terminate(self, signal)
 
     def on_close(self) -> None:
-        """Begin no more."""
+        """Begin no more. What waits for a slot goes back at once, for other workers."""
         self._is_closed = True
-        for request in self._slots.clear():
+        waiting = self._slots.clear()
+        for request in waiting:
             activity.ended(request)
+        if self._window is not None:
+            self._window.give_back([request.claimed.field for request in waiting])
 
     def on_stop(self) -> None:
-        """Wait for what runs: Celery's warm shutdown."""
-        while self._slots.running or self._tasks:
+        """Wait until what runs has ended and is settled: Celery's warm shutdown, which a cold one may break off."""
+        while self._is_busy and not activity.is_to_end_at_once():
             self._hub.run_once()
-        self._threads.shutdown()
+        self._threads.shutdown(wait=not activity.is_to_end_at_once())
 
     def on_terminate(self) -> None:
         """End at once: what runs is killed with this process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether anything runs, or has run and Redis does not know yet how it ended."""
+        return bool(self._slots.running or self._tasks) or not self.is_settled()
 
     def _get_info(self) -> dict[str, Any]:
         general: dict[str, Any] = super()._get_info()
@@ -135,6 +146,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
             window.is_low = lambda: self._slots.is_low
             window.allowances = self._slots.allowances
             window.allowance = lambda: self._slots.allowance
+            window.on_lost = self._lost
 
     @property
     def is_busy(self) -> bool:
@@ -149,8 +161,18 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def drop(self, request: EventRequest) -> None:
         """Give up a request that waits for a slot."""
         if self._slots.discard(request, request.function):
-            activity.ended(request)
-            request.revoke(request.claimed)
+            self._give_up(request)
+
+    def _give_up(self, request: EventRequest) -> None:
+        activity.ended(request)
+        request.give_up()
+
+    def _lost(self, tags: list[str]) -> None:
+        """Others have these: forget those that wait for a slot. What runs goes on, and settles nothing."""
+        lost = set(tags)
+        for request in self._slots.all_waiting():
+            if request.claimed.field in lost and self._slots.discard(request, request.function):
+                activity.ended(request)
 
     def _pump(self) -> None:
         """Begin what there are slots for. An attempt that ends in the middle of this only frees its slot."""
@@ -159,7 +181,11 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._is_pumping = True
         try:
             while (request := self._slots.take()) is not None:
-                self._begin(request)
+                if activity.is_revoked(request.id):
+                    self._slots.give_back(request.function)
+                    self._give_up(request)
+                else:
+                    self._begin(request)
         finally:
             self._is_pumping = False
 
@@ -175,7 +201,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
             has_ended = True
             self._finish(request, outcome)
 
-        run = request.begin(request.claimed, ended)
+        run = request.task.begin(request.claimed, ended)
         if not has_ended:
             request.run = run
 

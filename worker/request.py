@@ -10,8 +10,19 @@ from worker.claim import Claimed
 from worker.executor import Ended, Run
 from worker.invocation import FunctionError, Lost, Outcome, Succeeded, Throttled
 
-#: Begins an attempt: is handed the claim, and what to call when it runs no more.
-Begin = Callable[[Claimed, Ended], Run | None]
+
+class Task(Protocol):
+    """What a request needs of its Celery task, a `worker.strategy.EventTask`."""
+
+    name: str
+
+    def begin(self, claimed: Claimed, ended: Ended, /) -> Run | None:
+        """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
+        ...
+
+    def revoke(self, claimed: Claimed, /) -> None:
+        """Give the event up without another attempt."""
+        ...
 
 
 class Pool(Protocol):
@@ -26,37 +37,32 @@ class EventRequest:
     """An event, a delivery or a synchronous invocation that this worker holds."""
 
     __slots__ = (
-        "__weakref__", "acknowledged", "begin", "claimed", "function", "hostname", "id", "is_urgent", "name", "revoke",
-        "run", "send", "time_start",
+        "__weakref__", "acknowledged", "claimed", "function", "hostname", "id", "is_urgent", "name", "run", "send",
+        "task", "time_start",
     )  # fmt: skip
 
     def __init__(
         self,
-        name: str,
+        task: Task,
         claimed: Claimed,
         hostname: str,
-        begin: Begin,
-        revoke: Callable[[Claimed], None],
         send: Callable[..., object] | None,
     ) -> None:
         """Hold a message.
 
         Args:
-            name: of the Celery task.
+            task: begins attempts, and gives events up.
             claimed: what the message says.
             hostname: of the Celery worker.
-            begin: runs it.
-            revoke: gives it up unrun.
             send: sends Celery's events, if somebody wants them.
         """
         self.id = claimed.invocation.request_id
-        self.name = name
+        self.task = task
+        self.name = task.name
         self.claimed = claimed
         self.function = claimed.invocation.function
         self.is_urgent = claimed.invocation.is_synchronous
         self.hostname = hostname
-        self.begin = begin
-        self.revoke = revoke
         self.send = send
         self.run: Run | None = None
         self.time_start: float | None = None
@@ -88,6 +94,18 @@ class EventRequest:
         if self.send is not None:
             self.send(event, uuid=self.id, **fields)
 
+    def tell_of_arrival(self) -> None:
+        """Send the event that says that this worker has it."""
+        invocation = self.claimed.invocation
+        self.tell(
+            "task-received",
+            name=self.name,
+            args=repr((self.function,)),
+            kwargs=repr({"attempt": invocation.attempt, "source": invocation.source}),
+            root_id=invocation.root,
+            retries=invocation.attempt - 1,
+        )
+
     def tell_how_it_ended(self, outcome: Outcome | None, seconds: float) -> None:
         """Send the event that says what became of the attempt. None: nothing was run."""
         match outcome:
@@ -100,12 +118,21 @@ class EventRequest:
             case None:
                 self.tell("task-rejected", requeue=False)
 
+    def give_up(self) -> None:
+        """End it unrun, because it was revoked."""
+        if self.send is not None:
+            self.tell("task-revoked", terminated=False, signum=None, expired=False)
+        self.task.revoke(self.claimed)
+
     def terminate(self, pool: Pool, signal: int | str | None = None) -> None:  # noqa: ARG002 - a handler's process group is always killed
         """End it, as `revoke(terminate=True)` asks: running or waiting."""
         if self.run is not None:
             self.run.kill()
         else:
             pool.drop(self)
+
+    def cancel(self, pool: Pool, signal: int | str | None = None, emit_retry: bool = True) -> None:
+        """The worker is to end at once. Nothing to do: its handlers end with it, and what it holds goes back then."""
 
     def __repr__(self) -> str:
         return f"<EventRequest {self.name} {self.function} {self.id}>"

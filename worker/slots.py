@@ -77,10 +77,11 @@ class Slots(Generic[T]):
         self._waiting_count -= 1
         return item
 
-    def give_back(self, function: str, seconds: float) -> None:
-        """One of this function does not run any more. It took so many seconds."""
-        average = self._seconds.get(function)
-        self._seconds[function] = seconds if average is None else average + WEIGHT * (seconds - average)
+    def give_back(self, function: str, seconds: float | None = None) -> None:
+        """One of this function does not run any more. It took so many seconds; None: it was not run at all."""
+        if seconds is not None:
+            average = self._seconds.get(function)
+            self._seconds[function] = seconds if average is None else average + WEIGHT * (seconds - average)
         self._let_go(function)
         left = self._running[function] - 1
         if left:
@@ -102,9 +103,13 @@ class Slots(Generic[T]):
                 return True
         return False
 
+    def all_waiting(self) -> list[T]:
+        """Those that wait for a slot."""
+        return [item for queues in (self._urgent, self._waiting) for queue in queues.values() for item in queue]
+
     def clear(self) -> list[T]:
         """Forget all that wait; they are returned."""
-        waiting = [item for queues in (self._urgent, self._waiting) for queue in queues.values() for item in queue]
+        waiting = self.all_waiting()
         self._urgent.clear()
         self._waiting.clear()
         self._waiting_count = 0

@@ -4,7 +4,7 @@ Celery asks each task for its strategy. The one of event tasks leaves out what o
 chains, and so costs a fraction of the stock one; the rest of Celery sees the request all the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,26 @@ from worker.executor import Ended, Run
 from worker.request import EventRequest
 
 
+def _refused(reason: str) -> property:
+    """An attribute that is None. Who sets it, as Celery's remote control does, is told the reason."""
+
+    def refuse(task: Any, value: object) -> None:
+        raise ValueError(f"'{task.name}' takes no such limit as {value}: {reason}")
+
+    return property(lambda _: None, refuse)
+
+
 class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
     """A task whose messages are events. It is never called: `begin` starts an attempt, `revoke` gives one up."""
 
     abstract = True
     Strategy = "worker.strategy:event_strategy"
     ignore_result = True
+    acks_late = True
+
+    rate_limit = _refused("it would hold for all functions together. Set a function's ReservedConcurrentExecutions.")
+    time_limit = _refused("how long an event may run is for its function to say. Set the function's Timeout.")
+    soft_time_limit = time_limit
 
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
@@ -38,7 +52,13 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
     pool, monotonic, hostname = consumer.pool, consumer.pool.clock.monotonic, consumer.hostname
     dispatcher = consumer.event_dispatcher
 
-    def on_message(message: Any, *_: Any, **__: Any) -> None:
+    def on_message(
+        message: Any,
+        _payload: Any = None,
+        _ack: Any = None,
+        _reject: Any = None,
+        callbacks: Collection[Callable[[EventRequest], object]] = (),
+    ) -> None:
         channel = message.channel
         pool.use(channel.qos)
         claimed = claimed_of(
@@ -52,15 +72,15 @@ def event_strategy(task: EventTask, _app: Any, consumer: Any, **_: Any) -> Calla
             is_refused=message.is_refused,
             received_at=monotonic(),
         )
-        request = EventRequest(task.name, claimed, hostname, task.begin, task.revoke, _listener(dispatcher))
+        request = EventRequest(task, claimed, hostname, _listener(dispatcher))
         activity.reserved(request)
         if request.send is not None:
-            request.tell(
-                "task-received", name=task.name, args=repr((request.function,)), root_id=claimed.invocation.root
-            )
+            request.tell_of_arrival()
+        for callback in callbacks:  # the autoscaler's
+            callback(request)
         if activity.is_revoked(request.id):
             activity.ended(request)
-            task.revoke(claimed)
+            request.give_up()
         else:
             pool.submit(request)
 
@@ -87,7 +107,7 @@ class EventConsumer(Consumer):  # type: ignore[misc]  # Celery is not typed
             if message.lane is None:
                 return stock(message)
             strategy = strategies.get(message.headers.get("task"))
-            return stock(message) if strategy is None else strategy(message)
+            return stock(message) if strategy is None else strategy(message, callbacks=self.on_task_message)
 
         return on_message
 

@@ -94,10 +94,16 @@ class Window:
         if not requeue:
             self.ack(tag)
             return
-        self._tags.discard(tag)
-        self.channel.lease.forget(tag)
-        self.channel.give_back([tag])
+        self.give_back([tag])
         self.room()
+
+    def give_back(self, tags: list[str]) -> None:
+        """Put messages back to the heads of their lists: nobody is going to work on them here."""
+        self._tags.difference_update(tags)
+        for tag in tags:
+            self.channel.lease.forget(tag)
+        if tags:
+            self.channel.give_back(tags)
 
     def drop(self, tags: list[str]) -> None:
         """Nobody has these messages here any more."""
@@ -110,11 +116,7 @@ class Window:
 
     def restore_unacked(self) -> list[Any]:
         """Put back all that is not done; kombu's name for it. Returns what could not be, in kombu's form: nothing."""
-        tags, self._tags = list(self._tags), set()
-        for tag in tags:
-            self.channel.lease.forget(tag)
-        if tags:
-            self.channel.give_back(tags)
+        self.give_back(list(self._tags))
         return []
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
