@@ -193,7 +193,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         activity.begun(request)
         request.time_start = self.clock.monotonic()
         if request.send is not None:
-            request.tell("task-started", pid=os.getpid())
+            request.tell("task-started")
         has_ended = False
 
         def ended(outcome: Outcome | None) -> None:
