@@ -33,6 +33,10 @@ OLDEST_SERVER = (6, 2)
 #: How long Redis may take to answer one command, in seconds.
 ANSWER_TIMEOUT = 5.0
 
+#: How many connections a client of an event loop may have: as many as a server takes, unless told otherwise. Each
+#: request that is under way may need one, and where there is none redis-py refuses it, after 100 by itself.
+MAX_CONNECTIONS = 10_000
+
 #: Longest path of a Unix socket, in bytes: sun_path has 108 on Linux and 104 on macOS, with the closing zero.
 LONGEST_SOCKET_PATH = 103
 
@@ -82,7 +86,8 @@ def connect(settings: Settings, **options: Any) -> "redis.Redis":
 
 def connect_async(settings: Settings, **options: Any) -> "redis.asyncio.Redis":
     """The same for an event loop. A client for commands that block is made with `socket_timeout=None`."""
-    options = _connection_options(settings) | {"retry": AsyncRetry(_BACKOFF, 2, _BROKEN)} | options
+    own = {"retry": AsyncRetry(_BACKOFF, 2, _BROKEN), "max_connections": MAX_CONNECTIONS}
+    options = _connection_options(settings) | own | options
     return redis.asyncio.Redis.from_url(url(settings), **options)
 
 

@@ -1,5 +1,6 @@
 """The embedded server, and the refusal of servers that would lose events."""
 
+import asyncio
 import stat
 
 import pytest
@@ -7,6 +8,7 @@ from redis import Redis
 
 from config import redis as config_redis
 from config.settings import Settings
+from tests.waiting import wait_until
 
 
 def test_bundled_server_is_found():
@@ -26,6 +28,30 @@ def test_embedded_server_is_private(redis: Redis, settings: Settings):
 
     assert modes == {"redis.sock": 0o600, "redis.password": 0o600}
     assert redis.config_get("port") == {"port": "0"}
+
+
+def test_hundreds_may_wait_at_once(redis: Redis, settings: Settings):
+    """Each caller of a synchronous invocation waits on a connection of its own, and none is refused one."""
+    callers = 250
+
+    async def wait_all() -> list[object]:
+        client = config_redis.connect_async(settings, socket_timeout=None)
+        try:
+            waits = [asyncio.create_task(client.blpop([f"reply:{number}"])) for number in range(callers)]
+            await asyncio.to_thread(
+                wait_until,
+                lambda: redis.info("clients")["blocked_clients"] == callers or any(wait.done() for wait in waits),
+                "all wait, or one is refused",
+            )
+            for number in range(callers):
+                redis.rpush(f"reply:{number}", number)
+            return list(await asyncio.gather(*waits, return_exceptions=True))
+        finally:
+            await client.aclose()
+
+    replies = asyncio.run(wait_all())
+
+    assert replies == [(b"reply:%d" % number, b"%d" % number) for number in range(callers)]
 
 
 def test_evicting_server_is_refused(redis: Redis):
