@@ -58,18 +58,20 @@ class Function:
     name: str
     folder: Path
     system: System = field(repr=False)
+    client: Any = field(repr=False)
 
     def invoke(self, number: int, **event: Any) -> str:
         """Have 202 answered, and return the request id."""
         payload = json.dumps({"number": number, **event}).encode()
-        answer = self.system.client("lambda").invoke(FunctionName=self.name, InvocationType="Event", Payload=payload)
+        answer = self.client.invoke(FunctionName=self.name, InvocationType="Event", Payload=payload)
         assert answer["StatusCode"] == 202
+        answer["Payload"].read()
         return str(answer["ResponseMetadata"]["RequestId"])
 
     def call(self, number: int, **event: Any) -> Any:
-        """Invoke synchronously."""
+        """Invoke synchronously; return what the handler returned, or the error of the function."""
         payload = json.dumps({"number": number, **event}).encode()
-        return self.system.client("lambda").invoke(FunctionName=self.name, Payload=payload)
+        return json.load(self.client.invoke(FunctionName=self.name, Payload=payload)["Payload"])
 
     def open(self, gate: str = "open") -> None:
         """Let handlers go on: all, those of one event (`open-1`), or that of one process (`open-process-1`)."""
@@ -103,6 +105,7 @@ class Operator:
     system: System
     app: Celery
     folder: Path
+    client: Any = field(repr=False)
     workers: dict[str, Part] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
 
@@ -127,12 +130,12 @@ class Operator:
         """Create a function."""
         folder = self.folder / name
         folder.mkdir()
-        self.system.client("lambda").create_function(
+        self.client.create_function(
             FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler",
             Code={"ZipFile": zipped(HANDLER)},
             **{"Timeout": 60, "Environment": {"Variables": {"NOTES": str(folder)}}, **fields},
         )  # fmt: skip
-        self.functions[name] = Function(name, folder, self.system)
+        self.functions[name] = Function(name, folder, self.system, self.client)
         return self.functions[name]
 
     def inspect(self, name: str, method: str, *arguments: Any) -> Any:
@@ -187,6 +190,10 @@ class Operator:
         wait_until(has_ended, f"{accepted} events of {function.name} have ended {expected}", 60)
         self.ledger()
 
+    def evalsha_calls(self) -> int:
+        """How many scripts Redis was asked to run."""
+        return int(self.system.redis.info("commandstats")["cmdstat_evalsha"]["calls"])
+
     def finish(self) -> None:
         """Let all handlers end, and end the workers."""
         for function in self.functions.values():
@@ -196,6 +203,7 @@ class Operator:
             part.send(signal.SIGTERM)
         for part in self.workers.values():
             part.end(signal.SIGTERM, timeout=30)
+        self.client.close()
 
 
 @contextmanager
@@ -210,7 +218,7 @@ def operator(system: System, folder: Path) -> Iterator[Operator]:
             system.settings, f"{{{keys.namespace}}}", invocations=keys.invocations, calls=keys.calls
         )
     )  # fmt: skip
-    one = Operator(system, app, folder)
+    one = Operator(system, app, folder, system.client("lambda"))
     try:
         yield one
     finally:
