@@ -1,8 +1,10 @@
 """A Celery application on the transport: `celery -A tests.transport.app worker`.
 
-Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`.
+Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`; `TRANSPORT_TEST_OPTIONS`
+are further options of the transport, in JSON.
 """
 
+import json
 import os
 import time
 from typing import Any
@@ -17,7 +19,12 @@ app = Celery("transport-test", broker=os.environ.get("TRANSPORT_TEST_BROKER", "r
 app.conf.update(
     result_backend=os.environ.get("TRANSPORT_TEST_BACKEND"),
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"namespace": "{test}", "lease": 2.0, "heartbeat": 0.5},
+    broker_transport_options={
+        "namespace": "{test}",
+        "lease": 2.0,
+        "heartbeat": 0.5,
+        **json.loads(os.environ.get("TRANSPORT_TEST_OPTIONS", "{}")),
+    },
     task_default_queue="{test}:tasks",
     task_acks_late=True,
     task_ignore_result=True,
