@@ -99,7 +99,7 @@ class Worker:
 
     def is_controlled_by(self, application: Celery) -> bool:
         """Whether it answers to remote control."""
-        inspect = application.control.inspect([f"{self.name}@test"], timeout=10, limit=1)
+        inspect = application.control.inspect([f"{self.name}@test"], timeout=5, limit=1)
         return inspect.ping() == {f"{self.name}@test": {"ok": "pong"}}
 
     def stop(self) -> int:
