@@ -74,8 +74,7 @@ class Channel(_StockChannel):  # type: ignore[misc]
         self._refuse_cluster()
 
     def _refuse_cluster(self) -> None:
-        server = self._create_client().info("server")
-        if server.get("redis_mode") == "cluster":
+        if self._create_client().info("cluster").get("cluster_enabled"):
             self._disconnect_pools()
             raise ServerUnusable(
                 "The server runs in cluster mode, but the keys of all queues must lie on one server. "
