@@ -50,6 +50,12 @@ def note(text: str, seconds: float = 0) -> None:
     _note(text)
 
 
+@app.task
+def weigh(text: str) -> None:
+    """Note the length of a text."""
+    _note(str(len(text)))
+
+
 @app.task(ignore_result=False)
 def answer(text: str) -> str:
     """Return a text."""

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from celery import Celery
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
 
 from config.redis import find_server
 from tests.waiting import wait_until
@@ -27,14 +29,25 @@ class Server:
     def __init__(self, folder: Path, *options: str, program: Path | None = None) -> None:
         self.socket = folder / "s"
         self.url = f"redis+socket://{self.socket}"
-        self.client = Redis(unix_socket_path=str(self.socket))
+        # By itself the client would wait for seconds before it tries again.
+        self.client = Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 1))
         self._folder = folder
         self._options = options
         self._program = program or find_server().path
         self.process = self._start()
 
     def _start(self, *options: str, is_loading: bool = False) -> subprocess.Popen[bytes]:
-        command = [self._program, "--port", "0", "--unixsocket", self.socket, "--dir", self._folder, "--appendonly", "yes"]
+        command = [
+            self._program,
+            "--port",
+            "0",
+            "--unixsocket",
+            self.socket,
+            "--dir",
+            self._folder,
+            "--appendonly",
+            "yes",
+        ]
         process = subprocess.Popen([*command, "--save", "", *self._options, *options], stdout=subprocess.DEVNULL)
         wait_until(lambda: self._answers(is_loading) or process.poll() is not None, "the server answers")
         if process.poll() is not None:
