@@ -7,9 +7,11 @@ are further options of the transport, in JSON.
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
+from celery.exceptions import Reject
 
 from worker.transport.urls import use_for_redis_urls
 
@@ -48,6 +50,28 @@ def note(text: str, seconds: float = 0) -> None:
     if seconds:
         time.sleep(seconds)
     _note(text)
+
+
+@app.task
+def stand(text: str, end: str) -> None:
+    """Note the beginning, wait until there is a file `end`, note the end."""
+    _note(f"{text} begins")
+    while not Path(end).exists():
+        time.sleep(0.01)
+    _note(f"{text} ends")
+
+
+@app.task
+def return_once(text: str) -> None:
+    """Note a text, and give the message back the first time."""
+    _note(text)
+    if Path(os.environ["TRANSPORT_TEST_LOG"]).read_text().count(text) == 1:
+        raise Reject("not yet", requeue=True)
+
+
+def note_buried(queue: str, _envelope: bytes) -> None:
+    """Note that a message was buried."""
+    _note(f"buried of {queue}")
 
 
 @app.task
