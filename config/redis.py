@@ -143,7 +143,7 @@ def find_server() -> ServerProgram:
     """
     rejected = []
     for origin, candidate in _candidates():
-        name, version = _version_of(candidate)
+        name, version = version_of(candidate)
         if version >= OLDEST_SERVER:
             return ServerProgram(candidate, name, origin)
         rejected.append(f"{candidate} is {name or 'not a server that starts'}")
@@ -180,7 +180,8 @@ def _bundled_server() -> Path | None:
     return path if os.access(path, os.X_OK) else None
 
 
-def _version_of(program: Path) -> tuple[str, tuple[int, ...]]:
+def version_of(program: Path) -> tuple[str, tuple[int, ...]]:
+    """Name and version of a server binary, ("", ()) if it is none that starts."""
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
@@ -238,7 +239,7 @@ def check(client: "redis.Redis") -> str:
     version = tuple(int(part) for part in str(info["redis_version"]).split(".")[:2])
     if version < OLDEST_SERVER:
         raise RedisUnusable(f"The server is {name}; thrice needs Redis 6.2 or newer, or Valkey.")
-    if info.get("redis_mode") == "cluster":
+    if info.get("cluster_enabled"):  # its mode has different names in Redis and Valkey
         raise RedisUnusable("The server is a cluster node; thrice needs a single server or a replicated one.")
     if policy != "noeviction":
         raise RedisUnusable(

@@ -1,13 +1,17 @@
 """A Celery application on the transport: `celery -A tests.transport.app worker`.
 
-Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`.
+Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`; `TRANSPORT_TEST_OPTIONS`
+are further options of the transport, in JSON.
 """
 
+import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
+from celery.exceptions import Reject
 
 from worker.transport.urls import use_for_redis_urls
 
@@ -17,7 +21,12 @@ app = Celery("transport-test", broker=os.environ.get("TRANSPORT_TEST_BROKER", "r
 app.conf.update(
     result_backend=os.environ.get("TRANSPORT_TEST_BACKEND"),
     broker_connection_retry_on_startup=True,
-    broker_transport_options={"namespace": "{test}", "lease": 2.0, "heartbeat": 0.5},
+    broker_transport_options={
+        "namespace": "{test}",
+        "lease": 2.0,
+        "heartbeat": 0.5,
+        **json.loads(os.environ.get("TRANSPORT_TEST_OPTIONS", "{}")),
+    },
     task_default_queue="{test}:tasks",
     task_acks_late=True,
     task_ignore_result=True,
@@ -41,6 +50,34 @@ def note(text: str, seconds: float = 0) -> None:
     if seconds:
         time.sleep(seconds)
     _note(text)
+
+
+@app.task
+def stand(text: str, end: str) -> None:
+    """Note the beginning, wait until there is a file `end`, note the end."""
+    _note(f"{text} begins")
+    while not Path(end).exists():
+        time.sleep(0.01)
+    _note(f"{text} ends")
+
+
+@app.task
+def return_once(text: str) -> None:
+    """Note a text, and give the message back the first time."""
+    _note(text)
+    if Path(os.environ["TRANSPORT_TEST_LOG"]).read_text().count(text) == 1:
+        raise Reject("not yet", requeue=True)
+
+
+def note_buried(queue: str, _envelope: bytes) -> None:
+    """Note that a message was buried."""
+    _note(f"buried of {queue}")
+
+
+@app.task
+def weigh(text: str) -> None:
+    """Note the length of a text."""
+    _note(str(len(text)))
 
 
 @app.task(ignore_result=False)

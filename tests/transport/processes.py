@@ -9,34 +9,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from celery import Celery
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
+from redis.retry import Retry
 
 from config.redis import find_server
 from tests.waiting import wait_until
 
 
-class Server:
-    """A Redis server of a test's own, with an append-only file, on a Unix socket."""
+class CannotServe(Exception):
+    """A server has not started: it may not know one of its options."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+
+class Server:
+    """A Redis server of a test's own, with an append-only file, on a Unix socket: the bundled one, or another."""
+
+    def __init__(self, folder: Path, *options: str, program: Path | None = None) -> None:
         self.socket = folder / "s"
         self.url = f"redis+socket://{self.socket}"
-        self.client = Redis(unix_socket_path=str(self.socket))
+        # By itself the client would wait for seconds before it tries again.
+        self.client = Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 1))
         self._folder = folder
         self._options = options
+        self._program = program or find_server().path
         self.process = self._start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        program = find_server().path
-        command = [program, "--port", "0", "--unixsocket", self.socket, "--dir", self._folder, "--appendonly", "yes"]
-        process = subprocess.Popen([*command, "--save", "", *self._options], stdout=subprocess.DEVNULL)
-        wait_until(self._answers, "the server answers")
+    def _start(self, *options: str, is_loading: bool = False) -> subprocess.Popen[bytes]:
+        command = [
+            self._program,
+            "--port",
+            "0",
+            "--unixsocket",
+            self.socket,
+            "--dir",
+            self._folder,
+            "--appendonly",
+            "yes",
+        ]
+        process = subprocess.Popen([*command, "--save", "", *self._options, *options], stdout=subprocess.DEVNULL)
+        wait_until(lambda: self._answers(is_loading) or process.poll() is not None, "the server answers")
+        if process.poll() is not None:
+            raise CannotServe(f"{self._program} with {' '.join(self._options)} ended at once")
         return process
 
-    def _answers(self) -> bool:
+    def _answers(self, is_loading: bool) -> bool:
         try:
             return bool(self.client.ping())
+        except BusyLoadingError:
+            return is_loading
         except RedisError:
             return False
 
@@ -45,15 +67,15 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def start_again(self) -> None:
-        """Start it on the same data."""
-        self.process = self._start()
+    def start_again(self, *options: str, is_loading: bool = False) -> None:
+        """Start it on the same data, with further `options`, and wait until it answers, if only that it is loading."""
+        self.process = self._start(*options, is_loading=is_loading)
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[Server]:
+def server(folder: Path, *options: str, program: Path | None = None) -> Iterator[Server]:
     """A server while the test runs."""
-    started = Server(folder, *options)
+    started = Server(folder, *options, program=program)
     try:
         yield started
     finally:
@@ -64,6 +86,7 @@ class Worker:
     """A worker of `tests.transport.app`."""
 
     def __init__(self, broker: Server, folder: Path, *options: str, name: str = "worker") -> None:
+        self.name = name
         self.notes = folder / "notes"
         self.log = folder / f"{name}.log"
         environment = {
@@ -86,6 +109,11 @@ class Worker:
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()[-4000:]
         return " ready." in self.log.read_text()
+
+    def is_controlled_by(self, application: Celery) -> bool:
+        """Whether it answers to remote control."""
+        inspect = application.control.inspect([f"{self.name}@test"], timeout=5, limit=1)
+        return inspect.ping() == {f"{self.name}@test": {"ok": "pong"}}
 
     def stop(self) -> int:
         """Tell it to end, and wait. Returns its exit code."""

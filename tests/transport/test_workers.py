@@ -3,45 +3,19 @@
 import gc
 import os
 import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery, chord, group
-from kombu import pools
 from kombu.exceptions import OperationalError
 
-from tests.transport.app import answer, app, begin, fail_once, gather, note, send_stock
+from tests.transport.app import answer, begin, fail_once, gather, note, send_stock
+from tests.transport.contents import QUEUE, held, is_empty
 from tests.transport.processes import Server, Worker, worker
 from tests.waiting import wait_until
 
-QUEUE = "{test}:tasks"
 POOLS = ["prefork", "threads", "solo"]
-
-
-@pytest.fixture
-def producer(broker: Server) -> Iterator[Celery]:
-    """The application, sending to the broker of the test, with nothing left of another test's."""
-    url = broker.url
-    app.conf.update(broker_url=url, broker_read_url=url, broker_write_url=url, result_backend=None)
-    app._local = threading.local()
-    app._backend_cache = None
-    yield app
-    pools.reset()
-    app._after_fork()
-
-
-def held(broker: Server) -> int:
-    """How many messages lie under any lease."""
-    return sum(int(broker.client.hlen(key)) for key in broker.client.keys("{test}:lease:*"))  # type: ignore[arg-type]
-
-
-def is_empty(broker: Server) -> bool:
-    """Whether no message is anywhere."""
-    keys = [key for key in broker.client.keys("{test}:*") if not key.endswith((b":wake", b":consumers"))]
-    return not keys
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -71,7 +45,7 @@ def test_remote_control_reaches_a_busy_worker(broker: Server, folder: Path, prod
         wait_until(lambda: consumer.noted()["busy begins"], "the worker is busy")
 
         control = producer.control
-        assert control.inspect(timeout=2).ping() == {"worker@test": {"ok": "pong"}}
+        assert consumer.is_controlled_by(producer)
         assert [task["name"] for task in control.inspect(timeout=2).active()["worker@test"]] == [begin.name]
         control.revoke("not-this-one", reply=True, timeout=2)
         note.apply_async(("revoked",), task_id="not-this-one", queue="{test}:other")
@@ -153,7 +127,7 @@ def test_a_restart_of_redis_is_waited_out(pool: str, broker: Server, folder: Pat
         wait_until(lambda: set(consumer.noted()) == expected, "all tasks have run", timeout=60)
         wait_until(lambda: is_empty(broker), "every message is acknowledged", timeout=60)
         assert consumer.process.poll() is None
-        assert producer.control.inspect(timeout=10).ping() == {"worker@test": {"ok": "pong"}}
+        assert consumer.is_controlled_by(producer)
         assert max(consumer.noted().values()) <= 2
 
 

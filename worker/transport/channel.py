@@ -41,6 +41,11 @@ class Channel(_StockChannel):  # type: ignore[misc]
 
     QoS = Window
 
+    #: Seconds after which a connection is given up that does not answer, or cannot be made. Kombu would wait for ever, and
+    #: the worker's loop with it: a network that fails silently is no error to who waits. Options of these names say else.
+    socket_timeout: float | None = 10.0
+    socket_connect_timeout: float | None = 5.0
+
     #: Kombu's own: whether it is closed; queue -> exchange and routing key of those bound to a fanout exchange.
     closed: bool
     _fanout_queues: dict[str, tuple[str, str]]
@@ -69,8 +74,7 @@ class Channel(_StockChannel):  # type: ignore[misc]
         self._refuse_cluster()
 
     def _refuse_cluster(self) -> None:
-        server = self._create_client().info("server")
-        if server.get("redis_mode") == "cluster":
+        if self._create_client().info("cluster").get("cluster_enabled"):
             self._disconnect_pools()
             raise ServerUnusable(
                 "The server runs in cluster mode, but the keys of all queues must lie on one server. "
@@ -104,11 +108,10 @@ class Channel(_StockChannel):  # type: ignore[misc]
         return self._lease
 
     def _own_pool(self) -> ConnectionPool:
-        """A pool like the channel's that outlives it."""
+        """A pool like the channel's that outlives it. Who waits longer than the lease cannot renew it."""
         pool: ConnectionPool = self._get_pool()
         self._sentinel_manager = None  # the channel would close it with itself
-        if pool.connection_kwargs.get("socket_timeout") is None:
-            pool.connection_kwargs["socket_timeout"] = self.options.lease
+        pool.connection_kwargs["socket_timeout"] = min(self.socket_timeout or self.options.lease, self.options.lease)
         return pool
 
     # --- consuming --------------------------------------------------------------------------------------------------

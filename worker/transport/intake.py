@@ -68,9 +68,10 @@ class Intake:
         self._again = self._has_more = False
         self._retry = _FIRST_RETRY
         self._timers: dict[str, Timer] = {}
-        self._commands = CommandConnection(connect, loop, on_up=self._up)
+        timeout = max(lease.pool.connection_kwargs["socket_timeout"], 2 * _BELL)
+        self._commands = CommandConnection(connect, loop, on_up=self._up, timeout=timeout)
         self._suspects = Suspects(lease, self._commands, consumer.deliver)
-        self._bell = CommandConnection(connect, loop, on_up=self.claim)
+        self._bell = CommandConnection(connect, loop, on_up=self.claim, timeout=timeout)
         lease.on_lost = lambda: loop.call_soon_threadsafe(self._lost)
         self._beat()
 
