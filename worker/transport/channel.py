@@ -6,6 +6,7 @@ Exchanges, bindings and fanout (remote control, events) are the stock transport'
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from kombu.message import Message as KombuMessage
@@ -59,7 +60,6 @@ class Channel(_StockChannel):  # type: ignore[misc]
         self._no_acks: dict[str, bool] = {}
         self._receivers: dict[str, Callable[[Any], Any]] = {}
         super().__init__(*args, **kwargs)
-        self.options = Options.of(self.connection.client.transport_options)
         self._undertaker = self.options.undertaker()
         if self.global_keyprefix:
             raise ValueError(
@@ -77,7 +77,19 @@ class Channel(_StockChannel):  # type: ignore[misc]
                 "Use a server, or Sentinel, without cluster mode."
             )
 
+    @cached_property
+    def options(self) -> Options:
+        """What the operator has decided."""
+        return Options.of(self.connection.client.transport_options)
+
     # --- connections ------------------------------------------------------------------------------------------------
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """How to connect. Nothing waits for ever: a connection that died silently would hold up loop and heartbeat."""
+        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)
+        if parameters.get("socket_timeout") is None:
+            parameters["socket_timeout"] = self.options.patience
+        return parameters
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """One client for all blocking commands, instead of one for each: building it costs more than a command."""
@@ -107,8 +119,6 @@ class Channel(_StockChannel):  # type: ignore[misc]
         """A pool like the channel's that outlives it."""
         pool: ConnectionPool = self._get_pool()
         self._sentinel_manager = None  # the channel would close it with itself
-        if pool.connection_kwargs.get("socket_timeout") is None:
-            pool.connection_kwargs["socket_timeout"] = self.options.lease
         return pool
 
     # --- consuming --------------------------------------------------------------------------------------------------

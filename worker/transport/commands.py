@@ -53,7 +53,7 @@ class CommandConnection:
         loop: Loop,
         *,
         on_up: Callable[[], object] | None = None,
-        timeout: float = 30.0,
+        timeout: float = 10.0,
     ) -> None:
         """Begin to connect.
 

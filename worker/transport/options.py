@@ -56,6 +56,11 @@ class Options:
         """The lease in milliseconds."""
         return int(self.lease * 1000)
 
+    @property
+    def patience(self) -> float:
+        """Seconds that Redis may take to answer where an answer is waited for; a lease outlives a heartbeat in vain."""
+        return self.lease / 4
+
     def keys(self) -> Namespace:
         """The names of the transport's own keys."""
         return Namespace(self.namespace)
