@@ -1,4 +1,4 @@
-"""A proxy between parts and Redis that can fail at a single step: before Redis gets a command, or before its reply is read.
+"""A proxy between parts and Redis that can fail at one step: before Redis gets a command, or before its reply is read.
 
 It understands as much of the protocol as it takes to tell commands and replies apart. A `Fault` names a script or a
 command, and what happens when it comes by: the connection is cut, the process at the other end is killed, or nothing
@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,9 +21,7 @@ from worker.scripts import LIBRARY
 from worker.transport.script import Script
 
 #: By what a part calls a script.
-_NAMES = {
-    Script.of(LIBRARY, name).sha: name for name in ("claim", "enqueue", "heartbeat", "reap", "release", "settle")
-}
+_NAMES = {Script.of(LIBRARY, name).sha: name for name in ("claim", "enqueue", "heartbeat", "reap", "release", "settle")}
 
 
 class Moment(Enum):
@@ -42,16 +40,15 @@ class Harm(Enum):
     HOLD = "nothing passes any more"
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Fault:
     """Something that goes wrong once: a command comes by, and at that moment there is harm."""
 
     command: str  # name of a script, or of a command of Redis
     moment: Moment
     harm: Harm
-    #: Whether a reply is one to strike at. A claim that brings nothing is not.
+    #: Whether a reply, where there is one, is one to strike at. A claim that brings nothing is not.
     is_wanted: Callable[[bytes], bool] = lambda _reply: True
-    has_struck: bool = False
 
     def __str__(self) -> str:
         return f"{self.command}: {self.moment.value}, {self.harm.value}"
@@ -61,12 +58,14 @@ class _Struck(Exception):
     """This connection is over."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Connection:
     """What is known of one connection of a part."""
 
     pid: int
     commands: deque[str] = field(default_factory=deque)  # those that wait for their replies
+    answered: Counter[str] = field(default_factory=Counter)
+    is_held: bool = False
 
 
 class Proxy:
@@ -78,7 +77,7 @@ class Proxy:
         self._kill = kill
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
-        self._held: set[int] = set()
+        self._connections: set[_Connection] = set()
         self._let_go = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -96,14 +95,26 @@ class Proxy:
         with self._lock:
             self._faults = list(faults)
 
+    @property
+    def is_disarmed(self) -> bool:
+        """Whether all that was armed has gone wrong."""
+        return not self._faults
+
     def hold(self, pid: int) -> None:
-        """Let nothing pass any more on any connection of a process, old or new."""
+        """Let nothing pass any more on the connections that a process has now, as if a router had forgotten them."""
         self._let_go.clear()
-        self._held.add(pid)
+        with self._lock:
+            for connection in self._connections:
+                connection.is_held = connection.is_held or connection.pid == pid
+
+    def replies(self, pid: int, command: str) -> int:
+        """How many replies to a command have been passed on by the connections that a process has now, and work."""
+        with self._lock:
+            mine = [one for one in self._connections if one.pid == pid and not one.is_held]
+            return sum(connection.answered[command] for connection in mine)
 
     def let_go(self) -> None:
-        """What is held ends, and new connections work again."""
-        self._held.clear()
+        """What is held ends."""
         self._let_go.set()
 
     def _accept(self) -> None:
@@ -118,13 +129,20 @@ class Proxy:
         pid, _, _ = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError, _Struck):
             server.connect(str(self._server))
-            self._pass_on(client, server, _Connection(pid))
+            connection = _Connection(pid)
+            with self._lock:
+                self._connections.add(connection)
+            try:
+                self._pass_on(client, server, connection)
+            finally:
+                with self._lock:
+                    self._connections.discard(connection)
 
     def _pass_on(self, client: socket.socket, server: socket.socket, connection: _Connection) -> None:
         requests, replies = Frames(), Frames()
         while True:
             ready, _, _ = select.select([client, server], [], [])
-            if connection.pid in self._held:
+            if connection.is_held:
                 self._wait()
             for side, frames, handle, other in (
                 (client, requests, self._request, server),
@@ -149,18 +167,20 @@ class Proxy:
         if not frame.startswith(b"-"):
             self._strike(Moment.DONE, command, frame, connection)
         client.sendall(frame)
+        connection.answered[command] += 1
         if not frame.startswith(b"-"):
             self._strike(Moment.READ, command, frame, connection)
 
     def _strike(self, moment: Moment, command: str, reply: bytes, connection: _Connection) -> None:
         with self._lock:
             fault = self._faults[0] if self._faults else None
-            if fault is None or (fault.command, fault.moment) != (command, moment) or not fault.is_wanted(reply):
+            if fault is None or (fault.command, fault.moment) != (command, moment):
                 return
+            if reply and not fault.is_wanted(reply):
+                return
+            if fault.harm is Harm.KILL:
+                self._kill(connection.pid)
             self._faults.pop(0)
-        if fault.harm is Harm.KILL:
-            self._kill(connection.pid)
-        fault.has_struck = True
         if fault.harm is Harm.HOLD:
             self._let_go.clear()
             self._wait()
