@@ -16,8 +16,9 @@ from config.celery import celery_settings
 from worker import activity
 from worker.clock import SystemClock
 from worker.keys import Keys
-from worker.pool import loop_ready
+from worker.pool import TaskPool, loop_ready
 from worker.process import WorkerProcess
+from worker.transport.hub_loop import HubLoop
 from worker.transport.urls import use_for_redis_urls
 
 _settings = config_settings.load()
@@ -56,10 +57,11 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 
 
 @loop_ready.connect  # type: ignore[untyped-decorator]
-def _start(loop: Any, **_: Any) -> None:
+def _start(sender: TaskPool, loop: HubLoop, **_: Any) -> None:
     global _running
     _spare_the_collector()
-    _running = WorkerProcess.start(_settings, _keys, clock, loop, activity.is_revoked)
+    _running = process = WorkerProcess.start(_settings, _keys, clock, loop, activity.is_revoked)
+    sender.is_settled = lambda: process.settler.is_idle
 
 
 def _spare_the_collector() -> None:

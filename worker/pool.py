@@ -20,11 +20,14 @@ from worker.request import EventRequest
 from worker.slots import Slots
 from worker.transport.hub_loop import HubLoop
 
-#: Sent with `loop` when the worker's event loop is about to run for the first time.
+#: Sent by the pool with `loop` when the worker's event loop is about to run for the first time.
 loop_ready = Signal(name="loop_ready", providing_args={"loop"})
 
 #: Threads for Celery tasks that are no events.
 THREADS = 4
+
+#: Seconds that a pool which is told to stop waits for the last outcomes to be settled. What is not is run again.
+SETTLING = 5.0
 
 
 class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
@@ -44,6 +47,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._is_pumping = False
         self._is_closed = False
         self._window: Any = None
+        #: Whether the outcomes of all that ran are settled. Whoever settles them says so.
+        self.is_settled: Callable[[], bool] = lambda: True
 
     # --- Celery's side ----------------------------------------------------------------------------------------------
 
@@ -102,9 +107,12 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
             activity.ended(request)
 
     def on_stop(self) -> None:
-        """Wait for what runs: Celery's warm shutdown."""
+        """Wait for what runs, and until it is settled: Celery's warm shutdown."""
         while self._slots.running or self._tasks:
             self._hub.run_once()
+        end = self.clock.monotonic() + SETTLING
+        while self._loop is not None and not self.is_settled() and self.clock.monotonic() < end:
+            self._loop.turn(0.1)
         self._threads.shutdown()
 
     def on_terminate(self) -> None:
