@@ -28,6 +28,13 @@ def claims(moment: Moment, harm: Harm) -> Fault:
 #: A worker that dies with what it has just been given; what it held is suspect from then on.
 LOSS = claims(Moment.DONE, Harm.KILL)
 
+
+def all_have_ended(system: System, function: str) -> bool:
+    """Whether nothing of a function is in hand any more. Leases of the dead are not waited for."""
+    system.end_leases_of_the_dead()
+    return system.account(function).in_hand == 0
+
+
 FAULTS = [
     *((claims(moment, harm),) for moment in (Moment.SENT, Moment.DONE) for harm in _BOTH),
     (claims(Moment.READ, Harm.KILL),),
@@ -46,11 +53,7 @@ def test_fault_at_a_single_step_of_an_event(proxied: System, proxy: Proxy, fault
     proxy.arm(*faults)
     sent = send(proxied, function, ({"number": n, "takes": 0.02, "fails": n % 2 == 1} for n in range(EVENTS)))
 
-    def is_over() -> bool:
-        proxied.end_leases_of_the_dead()
-        return proxy.is_disarmed and proxied.account(function).in_hand == 0
-
-    proxied.wait_until(is_over, "the faults have struck, and all events have ended")
+    proxied.wait_until(lambda: proxy.is_disarmed and all_have_ended(proxied, function), "all has failed and ended")
 
     assert_all_is_well(proxied, function, journal, sent, kills=sum(fault.harm is Harm.KILL for fault in faults))
     assert proxied.take_dead_letters(url) == list(range(1, EVENTS, 2))
@@ -93,6 +96,8 @@ def test_fault_while_a_worker_gives_back_what_it_has_not_begun(proxied: System, 
     function, journal = proxied.deploy()
     proxy.arm(Fault("release", moment, Harm.CUT))
     sent = end_under_load(proxied, function, journal)
+
+    proxied.wait_until(lambda: all_have_ended(proxied, function), "all events have ended")
 
     assert proxy.is_disarmed
     assert_all_is_well(proxied, function, journal, sent)
