@@ -79,11 +79,11 @@ class Intake:
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
+        self._commands.close()  # a suspect that was about to begin waits again then
+        self._bell.close()
         for tag in (*(delivery.tag for delivery in self._inbox), *self._suspects.tags):
             self._lease.forget(tag)
         self._inbox.clear()
-        self._commands.close()
-        self._bell.close()
 
     def consume(self, queues: Sequence[tuple[str, bool]]) -> None:
         """Claim from these queues from now on. What was taken from others and not delivered goes back."""
