@@ -18,6 +18,7 @@ from worker.clock import SystemClock
 from worker.keys import Keys
 from worker.pool import TaskPool, loop_ready
 from worker.process import WorkerProcess
+from worker.transport.hub_loop import HubLoop
 from worker.transport.urls import use_for_redis_urls
 
 _settings = config_settings.load()
@@ -56,7 +57,7 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 
 
 @loop_ready.connect  # type: ignore[untyped-decorator]
-def _start(sender: TaskPool, loop: Any, **_: Any) -> None:
+def _start(sender: TaskPool, loop: HubLoop, **_: Any) -> None:
     global _running
     _spare_the_collector()
     _running = process = WorkerProcess.start(

@@ -20,11 +20,14 @@ from worker.request import EventRequest
 from worker.slots import Slots
 from worker.transport.hub_loop import HubLoop
 
-#: Sent with `loop` when the worker's event loop is about to run for the first time.
+#: Sent by the pool with `loop` when the worker's event loop is about to run for the first time.
 loop_ready = Signal(name="loop_ready", providing_args={"loop"})
 
 #: Threads for Celery tasks that are no events.
 THREADS = 4
+
+#: Seconds that a pool which is told to stop waits for the last outcomes to be settled. What is not is run again.
+SETTLING = 5.0
 
 
 class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
@@ -109,18 +112,18 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
 
     def on_stop(self) -> None:
         """Wait until what runs has ended and is settled: Celery's warm shutdown, which a cold one may break off."""
-        while self._is_busy and not activity.is_to_end_at_once():
+        while (self._slots.running or self._tasks) and not activity.is_to_end_at_once():
             self._hub.run_once()
+        end = self.clock.monotonic() + SETTLING
+        while self._loop is not None and not self.is_settled() and self.clock.monotonic() < end:
+            if activity.is_to_end_at_once():
+                break
+            self._loop.turn(0.1)
         self._threads.shutdown(wait=not activity.is_to_end_at_once())
 
     def on_terminate(self) -> None:
         """End at once: what runs is killed with this process."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    @property
-    def _is_busy(self) -> bool:
-        """Whether anything runs, or has run and Redis does not know yet how it ended."""
-        return bool(self._slots.running or self._tasks) or not self.is_settled()
 
     def _get_info(self) -> dict[str, Any]:
         general: dict[str, Any] = super()._get_info()

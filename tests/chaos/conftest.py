@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.chaos.proxy import Proxy
 from tests.chaos.system import System
 
 #: How many kills the long form makes; 0 leaves it out.
@@ -42,6 +43,30 @@ def system(running_system: System) -> System:
     """A system that works, whatever the scenario before has done to it."""
     running_system.make_whole()
     return running_system
+
+
+@pytest.fixture(scope="session")
+def proxied_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that reaches Redis through a proxy."""
+    system = System.start(tmp_path_factory.mktemp("proxied"), is_proxied=True)
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def proxy(proxied_system: System) -> Iterator[Proxy]:
+    """Its proxy, which lets everything pass before and after the test."""
+    assert proxied_system.proxy is not None
+    yield proxied_system.proxy
+    proxied_system.proxy.arm()
+    proxied_system.proxy.let_go()
+
+
+@pytest.fixture
+def proxied(proxied_system: System, proxy: Proxy) -> System:
+    """The same system, in working order."""
+    proxied_system.make_whole()
+    return proxied_system
 
 
 @pytest.fixture

@@ -76,6 +76,12 @@ def descendants(pid: int) -> frozenset[tuple[int, str]]:
     return frozenset(found)
 
 
+def parent_of(pid: int) -> int:
+    """Its parent; 0 if it has ended."""
+    parent, _ = _processes().get(pid, (0, ""))
+    return parent
+
+
 def surviving(processes: Iterable[tuple[int, str]]) -> list[int]:
     """Those of `processes` that still run."""
     now = _processes()

@@ -9,6 +9,7 @@ import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ from console.up import worker_command
 from tests.chaos import structures
 from tests.chaos.journal import SOURCE, Journal
 from tests.chaos.parts import Part
+from tests.chaos.proxy import Proxy
 from tests.chaos.structures import Snapshot
 from tests.system.running import REGION, ROLE, free_port, zipped
 from tests.waiting import wait_until
@@ -57,14 +59,16 @@ class System:
     server: Part
     gateway: Part
     workers: list[Part]
+    #: What is between Redis and the parts, in a system that was started so.
+    proxy: Proxy | None = None
     unasked_exits: list[str] = field(default_factory=list)
     _killed: set[int] = field(default_factory=set, repr=False)
     _ended: set[int] = field(default_factory=set, repr=False)
     _deployed: int = field(default=0, repr=False)
 
     @classmethod
-    def start(cls, folder: Path, *, workers: int = 2) -> "System":
-        """Start all parts and wait until they work."""
+    def start(cls, folder: Path, *, workers: int = 2, is_proxied: bool = False) -> "System":
+        """Start all parts and wait until they work. With a proxy, gateway and workers reach Redis through it."""
         settings = load(
             data_dir=folder / "data",
             port=free_port(),
@@ -78,6 +82,12 @@ class System:
             **settings.as_environment(),
             "PYTHONSAFEPATH": "1",
         }
+
+        way = folder / "proxy"
+        if is_proxied:
+            variables["THRICE_REDIS_URL"] = config_redis.url(settings).replace(
+                str(config_redis.socket_path(settings)), str(way)
+            )
 
         def part(name: str, *command: str) -> Part:
             return Part(name, list(command), variables, folder / f"{name}.log")
@@ -93,6 +103,8 @@ class System:
             gateway=part("gateway", *python, "producers.gateway"),
             workers=[part(name, *python, *worker_command(name)) for name in names],
         )
+        if is_proxied:
+            system.proxy = Proxy(way, config_redis.socket_path(settings), system.kill_process)
         system.make_whole()
         return system
 
@@ -106,6 +118,8 @@ class System:
             part.end(signal.SIGTERM)
         self.redis.close()
         self.server.end(signal.SIGTERM)
+        if self.proxy is not None:
+            self.proxy.close()
 
     def parts(self) -> Iterator[Part]:
         """All of them, the server first."""
@@ -140,6 +154,12 @@ class System:
         self._killed.add(part.pid)
         part.end(number)
         return part.pid
+
+    def kill_process(self, pid: int) -> None:
+        """End the process of a part by SIGKILL; it is known to be ours to kill before it has ended."""
+        self._killed.add(pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def revive(self) -> None:
         """Start what has ended; note what was not killed by us."""

@@ -1,15 +1,21 @@
 """Workers are killed, frozen past their lease, and taken down by an event again and again."""
 
+import os
 import random
 import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 from tests.chaos.accounting import contradictions
 from tests.chaos.journal import Journal
 from tests.chaos.load import Load, send
-from tests.chaos.parts import descendants, surviving
-from tests.chaos.system import System
+from tests.chaos.parts import descendants, parent_of, surviving
+from tests.chaos.system import CONCURRENCY, System
 from tests.chaos.verdict import assert_all_is_well, wait_for_end
+from worker.retry import MAX_WORKERS_LOST
+
+#: So many events of each function lie among those that kill.
+EVENTS = 120
 
 
 def test_killed_workers_lose_nothing(system: System, chance: random.Random, record_property):
@@ -81,6 +87,62 @@ def test_event_that_kills_its_workers_is_given_up(system: System):
         "dead_lettered"
     }
     assert_all_is_well(system, function, journal, others, kills=5)
+
+
+def test_several_events_that_kill_their_workers_take_no_others_with_them(system: System):
+    """They come among many others, of their own function and of another: they alone are given up, the others run."""
+    url, arn = system.create_queue("poisons")
+    mixed, mixed_journal = system.deploy(DeadLetterConfig={"TargetArn": arn})
+    function, journal = system.deploy(DeadLetterConfig={"TargetArn": arn})
+    poisons = {20, 21, 60, 110}
+
+    mixed_sent = send(
+        system, mixed, ({"number": n, "takes": 0.02 * (n % 4), "kills": n in poisons} for n in range(EVENTS))
+    )
+    sent = send(system, function, ({"number": n, "takes": 0.05} for n in range(EVENTS)))
+
+    def is_over() -> bool:
+        system.end_leases_of_the_dead()
+        return system.account(mixed).in_hand + system.account(function).in_hand == 0
+
+    system.wait_until(is_over, "all events of both functions have ended")
+    kills = len(system.unasked_exits)
+
+    assert system.take_dead_letters(url) == sorted(poisons)
+    assert system.account(mixed).dropped == {}
+    assert kills <= len(poisons) * MAX_WORKERS_LOST
+    assert max(mixed_journal.times_run()[number] for number in poisons) <= MAX_WORKERS_LOST
+    assert_all_is_well(system, mixed, mixed_journal, mixed_sent, kills=kills)
+    assert_all_is_well(system, function, journal, sent, kills=kills)
+
+
+def test_killed_fork_servers_lose_nothing(system: System, chance: random.Random):
+    """Handlers run on without the process that forked them, and the next ones are forked by a new one."""
+    function, journal = system.deploy()
+    with Load(system, function) as load:
+        system.wait_until(journal.runs, "the work has begun")
+        for _ in range(3):
+            for worker in system.workers:
+                fork_servers = system.wait_until(lambda worker=worker: _fork_servers(worker.pid), "it can fork")
+                for pid in fork_servers:
+                    os.kill(pid, signal.SIGKILL)
+                # A function that was never run needs a process at once.
+                other, other_journal = system.deploy()
+                sent = send(system, other, ({"number": number, "takes": 0.1} for number in range(CONCURRENCY)))
+                assert_all_is_well(system, other, other_journal, sent)
+            load.go_on(chance.uniform(0.0, 0.3))
+
+    assert_all_is_well(system, function, journal, load.sent)
+    assert system.unasked_exits == []
+
+
+def _fork_servers(worker: int) -> list[int]:
+    """The processes below a worker that fork handlers for it: its own children, unlike those they fork."""
+    return [
+        pid
+        for pid, _ in descendants(worker)
+        if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes() and parent_of(pid) == worker
+    ]
 
 
 def _ran_twice(journal: Journal, numbers: Iterable[int]) -> bool:

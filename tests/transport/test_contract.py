@@ -38,6 +38,7 @@ def test_a_version_that_was_not_tested_is_refused(monkeypatch: pytest.MonkeyPatc
     "name",
     [
         *("_put", "_size", "_purge", "_delete", "_has_queue", "_basic_cancel", "_create_client", "_get_pool", "close"),
+        "_connparams",
         *("_disconnect_pools", "basic_consume", "conn_or_acquire", "priority", "_get_message_priority"),
     ],
 )

@@ -6,6 +6,7 @@ Exchanges, bindings and fanout (remote control, events) are the stock transport'
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 from kombu.message import Message as KombuMessage
@@ -41,9 +42,8 @@ class Channel(_StockChannel):  # type: ignore[misc]
 
     QoS = Window
 
-    #: Seconds after which a connection is given up that does not answer, or cannot be made. Kombu would wait for ever, and
-    #: the worker's loop with it: a network that fails silently is no error to who waits. Options of these names say else.
-    socket_timeout: float | None = 10.0
+    #: Seconds after which a connection is given up that cannot be made. Kombu would wait for ever, and the worker's loop
+    #: with it: a network that fails silently is no error to who waits. An option of this name says else.
     socket_connect_timeout: float | None = 5.0
 
     #: Kombu's own: whether it is closed; queue -> exchange and routing key of those bound to a fanout exchange.
@@ -64,7 +64,6 @@ class Channel(_StockChannel):  # type: ignore[misc]
         self._no_acks: dict[str, bool] = {}
         self._receivers: dict[str, Callable[[Any], Any]] = {}
         super().__init__(*args, **kwargs)
-        self.options = Options.of(self.connection.client.transport_options)
         self._undertaker = self.options.undertaker()
         if self.global_keyprefix:
             raise ValueError(
@@ -81,7 +80,18 @@ class Channel(_StockChannel):  # type: ignore[misc]
                 "Use a server, or Sentinel, without cluster mode."
             )
 
+    @cached_property
+    def options(self) -> Options:
+        """What the operator has decided."""
+        return Options.of(self.connection.client.transport_options)
+
     # --- connections ------------------------------------------------------------------------------------------------
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        """How to connect. Nothing waits for ever: a connection that died silently would hold up loop and heartbeat."""
+        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)
+        parameters["socket_timeout"] = self.options.patience
+        return parameters
 
     def _create_client(self, asynchronous: bool = False) -> Any:
         """One client for all blocking commands, instead of one for each: building it costs more than a command."""
@@ -111,7 +121,6 @@ class Channel(_StockChannel):  # type: ignore[misc]
         """A pool like the channel's that outlives it. Who waits longer than the lease cannot renew it."""
         pool: ConnectionPool = self._get_pool()
         self._sentinel_manager = None  # the channel would close it with itself
-        pool.connection_kwargs["socket_timeout"] = min(self.socket_timeout or self.options.lease, self.options.lease)
         return pool
 
     # --- consuming --------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Intake:
         self._again = self._has_more = False
         self._retry = _FIRST_RETRY
         self._timers: dict[str, Timer] = {}
-        timeout = max(lease.pool.connection_kwargs["socket_timeout"], 2 * _BELL)
+        timeout = max(lease.options.socket_timeout, 2 * _BELL)
         self._commands = CommandConnection(connect, loop, on_up=self._up, timeout=timeout)
         self._suspects = Suspects(lease, self._commands, consumer.deliver)
         self._bell = CommandConnection(connect, loop, on_up=self.claim, timeout=timeout)
@@ -80,11 +80,11 @@ class Intake:
         self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
+        self._commands.close()  # a suspect that was about to begin waits again then
+        self._bell.close()
         for tag in (*(delivery.tag for delivery in self._inbox), *self._suspects.tags):
             self._lease.forget(tag)
         self._inbox.clear()
-        self._commands.close()
-        self._bell.close()
 
     def consume(self, queues: Sequence[tuple[str, bool]]) -> None:
         """Claim from these queues from now on. What was taken from others and not delivered goes back."""

@@ -30,6 +30,8 @@ class Options:
     claim_bytes: int = 4_000_000
     #: Redeliveries after which a message of no lane is buried.
     redeliveries: int = 5
+    #: Seconds without an answer after which a connection is given up.
+    socket_timeout: float = 10.0
     #: Dotted path of the `Library` whose scripts are called; the transport's own if empty.
     scripts: str = ""
     #: Dotted path of a function that is told of each buried message, if any.
@@ -55,6 +57,11 @@ class Options:
     def lease_ms(self) -> int:
         """The lease in milliseconds."""
         return int(self.lease * 1000)
+
+    @property
+    def patience(self) -> float:
+        """Seconds that Redis may take to answer where an answer is waited for; a lease outlives a heartbeat in vain."""
+        return min(self.socket_timeout, self.lease / 4)
 
     def keys(self) -> Namespace:
         """The names of the transport's own keys."""
