@@ -269,6 +269,19 @@ def test_event_that_is_enqueued_twice_is_there_once(system: System):
     assert system.ledger().total.accepted == 1
 
 
+def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved_concurrency(system: System):
+    """The claim counts what it has handed out itself: a lane may have more than one turn."""
+    system.define(function(reserved_concurrency=1))
+    for name in ("f", "f", "f", "f", "f", "f", "g"):
+        system.enqueue(name)
+
+    held = system.worker.claim(count=8)
+
+    assert [claimed.invocation.function for claimed in held] == ["f", "f", "f", "f", "g", "f", "f"]
+    assert [claimed.throttled_at for claimed in held] == [None, 1, 1, 1, None, 1, 1]
+    assert system.concurrency() == 1
+
+
 def test_functions_are_claimed_in_turn(system: System):
     """A backlog of one function does not hold up another."""
     system.define(function("g"))
@@ -313,9 +326,9 @@ def test_event_that_kills_its_workers_is_given_up(system: System):
 
 
 def test_lost_workers_are_counted_across_attempts(system: System):
-    """An attempt in between that could not be made does not make an event harmless."""
+    """An attempt in between that could not be made does not make an event harmless, nor its record forget."""
     system.environments.outcomes = [Lost("no process"), Succeeded(b"1")]
-    system.enqueue()
+    request_id = system.enqueue()
     for number in range(3):
         worker = system.another_worker(f"worker-{number}")
         worker.claim()
@@ -329,6 +342,7 @@ def test_lost_workers_are_counted_across_attempts(system: System):
     (claimed,) = system.worker.claim()
 
     assert claimed.history.workers_lost == 4
+    assert system.record(request_id)["workers_lost"] == "4"
 
 
 def test_worker_that_was_given_up_can_change_nothing(system: System):

@@ -6,7 +6,7 @@
 -- include: ledger
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
-local places = {}
+local places = {}  -- function -> places taken by this script, which are written at its end
 
 local function namespace_of(queue)
   return string.match(queue, '^{[^}]*}:')
@@ -23,15 +23,18 @@ local function admit(queue, target, wanted)
   -- The number as `FunctionConfiguration` writes it; inside a string the quotes would be escaped.
   local reserved = string.match(config, '"reserved_concurrency":(%d+)')
   if not reserved then return wanted, context end
-  local running = tonumber(redis.call('HGET', ns .. 'concurrency', func) or '0')
+  local running = tonumber(redis.call('HGET', ns .. 'concurrency', func) or '0') + (places[func] or 0)
   return math.max(0, math.min(wanted, tonumber(reserved) - running)), context
 end
 
--- A worker was lost with an event: its record says how often.
+-- Workers were lost with an event: its record says how many, those of its earlier attempts included. Inside the body the
+-- quotes are escaped, so that what is found are headers.
 local function note_loss(ns, envelope)
   local lost = string.match(envelope, '^{"x%-dc":(%d+)')
   local id = lost and string.match(envelope, '"id":"([^"]+)"')
-  if id then redis.call('HSET', ns .. 'event:' .. id, 'workers_lost', lost) end
+  if not id then return end
+  local before = string.match(envelope, '"workers_lost":(%d+)') or 0
+  redis.call('HSET', ns .. 'event:' .. id, 'workers_lost', lost + before)
 end
 
 local function claimed(queue, target, taken, refused, consumer)
