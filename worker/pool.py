@@ -26,6 +26,9 @@ loop_ready = Signal(name="loop_ready", providing_args={"loop"})
 #: Threads for Celery tasks that are no events.
 THREADS = 4
 
+#: Seconds after which an event that waits for a slot goes back to the queue, where another worker may take it.
+STALE = 1.0
+
 #: Seconds that a pool which is told to stop waits for the last outcomes to be settled. What is not is run again.
 SETTLING = 5.0
 
@@ -58,6 +61,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         if self._loop is None:
             self._loop = HubLoop(hub)
             loop_ready.send(sender=self, loop=self._loop)
+            self._loop.call_later(STALE, self._give_back_stale)
         else:
             self._loop.resume()
 
@@ -176,6 +180,17 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         for request in self._slots.all_waiting():
             if request.claimed.field in lost and self._slots.discard(request, request.function):
                 activity.ended(request)
+
+    def _give_back_stale(self) -> None:
+        if self._loop is None or self._is_closed:
+            return
+        self._loop.call_later(STALE, self._give_back_stale)
+        before = self.clock.monotonic() - STALE
+        stale = self._slots.surplus(lambda request: request.claimed.received_at < before)
+        for request in stale:
+            activity.ended(request)
+        if stale:
+            self._window.give_back([request.claimed.field for request in stale])
 
     def _pump(self) -> None:
         """Begin what there are slots for. An attempt that ends in the middle of this only frees its slot."""

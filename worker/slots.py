@@ -9,6 +9,7 @@ the time that its invocations take. What waits here for longer would only be kep
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -106,6 +107,19 @@ class Slots(Generic[T]):
     def all_waiting(self) -> list[T]:
         """Those that wait for a slot."""
         return [item for queues in (self._urgent, self._waiting) for queue in queues.values() for item in queue]
+
+    def surplus(self, is_stale: Callable[[T], bool]) -> list[T]:
+        """Forget those that have waited for too long, but for the next few of each function; they are returned.
+
+        They were taken ahead when their function was fast. Now that it is not, another worker may have a slot for them.
+        """
+        found = []
+        for queues in (self._urgent, self._waiting):
+            for function, queue in list(queues.items()):
+                found += [(item, function) for item in list(queue)[FEWEST_AHEAD:] if is_stale(item)]
+        for item, function in found:
+            self.discard(item, function)
+        return [item for item, _ in found]
 
     def clear(self) -> list[T]:
         """Forget all that wait; they are returned."""

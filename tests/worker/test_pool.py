@@ -152,6 +152,17 @@ def test_what_ends_makes_room_for_what_waits(pool: TaskPool, task: Task, window:
     assert (pool.info["running"], pool.info["waiting"], window.claims) == (3, 1, claims + 1)
 
 
+def test_what_waits_behind_a_slow_function_goes_back_to_the_queue(pool: TaskPool, task: Task, window: Window, hub: Hub):
+    """It was taken ahead; another worker may have a slot for it. The next few of the function stay."""
+    requests = submit(pool, task, *(f"a{number}" for number in range(1, 8)))
+
+    turn_until(hub, lambda: window.given_back)
+
+    assert window.given_back == ["A6", "A7"]
+    assert requests[-1] not in state.reserved_requests
+    assert pool.info["waiting"] == 2
+
+
 def test_call_goes_before_events(pool: TaskPool, task: Task):
     """Somebody waits for a synchronous invocation: it has the next slot."""
     calls = Task("call")

@@ -160,3 +160,15 @@ def test_worker_is_busy_while_more_than_one_is_held():
         states.append(slots.is_busy)
 
     assert states == [False, False, True]
+
+
+def test_what_waits_for_too_long_is_given_up_but_for_the_next_few():
+    """Of each function two stay, for they may be next; what has not waited long stays as well."""
+    slots: Slots[str] = Slots(2)
+    fill(slots, *(f"a{number}" for number in range(6)), "b1")
+    take_all(slots)
+
+    given_up = slots.surplus(lambda item: item != "a5")
+
+    assert given_up == ["a3", "a4"]
+    assert (slots.waiting, slots.running) == (3, 2)

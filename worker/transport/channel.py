@@ -42,8 +42,8 @@ class Channel(_StockChannel):  # type: ignore[misc]
 
     QoS = Window
 
-    #: Seconds after which a connection is given up that cannot be made. Kombu would wait for ever, and the worker's loop
-    #: with it: a network that fails silently is no error to who waits. An option of this name says else.
+    #: Seconds after which a connection is given up that cannot be made. Kombu would wait for ever, and the worker's
+    #: loop with it: a network that fails silently is no error to who waits. An option of this name says else.
     socket_connect_timeout: float | None = 5.0
 
     #: Kombu's own: whether it is closed; queue -> exchange and routing key of those bound to a fanout exchange.
