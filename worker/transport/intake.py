@@ -258,7 +258,10 @@ class Intake:
     # --- looking after what is held -----------------------------------------------------------------------------------
 
     def _up(self) -> None:
-        self._reap()
+        # Leases may have ended while Redis was away. Ours is renewed before anybody looks; the others' workers are
+        # connected again by and by, and get the time for it.
+        self._renew()
+        self._in(self._lease.options.lease / 5, "reap", self._reap)
         self._reconcile()
         self._tell_acks()
         self.claim_if_room()
@@ -267,6 +270,17 @@ class Intake:
         self._lease.beat()
         self._suspects.go_on()
         self._in(min(1.0, self._lease.options.stall / 4), "beat", self._beat)
+
+    def _renew(self) -> None:
+        if not self._lease.is_renewed:
+            return
+
+        def done(reply: Any) -> None:
+            if reply == 0:
+                self._lost()
+
+        call = self._lease.calls.heartbeat(self._lease.consumer, self._lease.options.lease_ms)
+        self._commands.call(call.script, call.keys, call.arguments, done)
 
     def _reap(self) -> None:
         self._in(self._lease.options.lease / 5, "reap", self._reap)

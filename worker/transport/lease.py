@@ -129,6 +129,11 @@ class Lease:
         """The loop turns."""
         self._pulse = time.monotonic()
 
+    @property
+    def is_renewed(self) -> bool:
+        """Whether it has begun."""
+        return self._thread is not None
+
     def start(self) -> None:
         """Renew the lease from now on. A second call does nothing."""
         if self._thread is None:
