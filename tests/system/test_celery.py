@@ -94,8 +94,8 @@ def test_revoked_events_are_dead_letters(celery: Operator):
 
     answers = [
         celery.control("a", "revoke", task_id=[waiting, queued, held]),
-        celery.control("a", "revoke", task_id=[terminated], terminate=True),
         celery.control("a", "revoke", task_id=[max(reserved)], terminate=True),
+        celery.control("a", "revoke", task_id=[terminated], terminate=True),
     ]
     wait_until(lambda: not Path(f"/proc/{victims[numbers[terminated]]}").exists(), "the handler was killed")
     celery.system.advance(61)
