@@ -224,9 +224,11 @@ def test_limits_that_mean_nothing_for_events_are_refused(celery: Operator):
     assert ATTEMPT in celery.inspect("a", "registered")
 
 
-def test_event_stream_tells_of_every_attempt(celery: Operator):
-    """`celery events` and Flower see what becomes of events, with the function's name."""
-    celery.start("a", "-c", "4", "-E")
+@pytest.mark.parametrize("options", [("-E",), ()], ids=["sent from the start", "switched on from afar"])
+def test_event_stream_tells_of_every_attempt(celery: Operator, options: tuple[str, ...]):
+    """`celery events` and Flower, which switches events on, see what becomes of events, with the function's name."""
+    celery.start("a", "-c", "4", *options)
+    celery.control("a", "enable_events")
     f = celery.create("f")
     seen: list[dict[str, Any]] = []
     connection = celery.app.connection()

@@ -321,9 +321,11 @@ def test_pool_that_stops_waits_for_what_plain_tasks_report(pool: TaskPool):
     """A task's ack is its callback's work: without it the task would be run again by somebody else."""
     told: list[str] = []
     for number in range(20):
-        pool.apply_async(lambda number=number: str(number), callback=told.append)
+        pool.apply_async(lambda number=number: str(number), callback=told.append).result()
     pool.close()
+    before = list(told)
 
     pool.stop()
 
-    assert sorted(told, key=int) == [str(number) for number in range(20)]
+    assert before == []
+    assert told == [str(number) for number in range(20)]
