@@ -78,7 +78,7 @@ def handler(event, context):
 
 @pytest.mark.parametrize("mine", [{}, {"PYTHONUNBUFFERED": "1"}])
 def test_process_that_is_started_while_celery_shuts_down(environment, mine):
-    """New sockets of the worker have a time limit then, and do not block; the handler's end of its socket still does."""
+    """New sockets of the worker have a time limit then, and do not block; the handler's end of its socket does."""
     socket.setdefaulttimeout(5.0)
     try:
         blocking = result(environment(SOCKETS, environment=mine).invoke(event()))
