@@ -29,10 +29,12 @@ def claims(moment: Moment, harm: Harm) -> Fault:
 LOSS = claims(Moment.DONE, Harm.KILL)
 
 
-def all_have_ended(system: System, function: str) -> bool:
-    """Whether nothing of a function is in hand any more. Leases of the dead are not waited for."""
+def is_over(system: System, function: str) -> bool:
+    """Whether nothing of a function is in hand, and the dead are forgotten, whose leases are not waited for."""
     system.end_leases_of_the_dead()
-    return system.account(function).in_hand == 0
+    snapshot = system.look()
+    has_ended = system.account(function).in_hand == 0
+    return has_ended and len(snapshot.living) == len(system.workers) and not snapshot.gone
 
 
 FAULTS = [
@@ -53,7 +55,9 @@ def test_fault_at_a_single_step_of_an_event(proxied: System, proxy: Proxy, fault
     proxy.arm(*faults)
     sent = send(proxied, function, ({"number": n, "takes": 0.02, "fails": n % 2 == 1} for n in range(EVENTS)))
 
-    proxied.wait_until(lambda: proxy.is_disarmed and all_have_ended(proxied, function), "all has failed and ended")
+    proxied.wait_until(
+        lambda: proxy.is_disarmed and is_over(proxied, function), "the faults have struck, and all is over"
+    )
 
     assert_all_is_well(proxied, function, journal, sent, kills=sum(fault.harm is Harm.KILL for fault in faults))
     assert proxied.take_dead_letters(url) == list(range(1, EVENTS, 2))
@@ -97,7 +101,7 @@ def test_fault_while_a_worker_gives_back_what_it_has_not_begun(proxied: System, 
     proxy.arm(Fault("release", moment, Harm.CUT))
     sent = end_under_load(proxied, function, journal)
 
-    proxied.wait_until(lambda: all_have_ended(proxied, function), "all events have ended")
+    proxied.wait_until(lambda: is_over(proxied, function), "all is over")
 
     assert proxy.is_disarmed
     assert_all_is_well(proxied, function, journal, sent)
@@ -131,7 +135,7 @@ def test_worker_that_dies_at_each_boundary_of_the_schedule(proxied: System, prox
     url, arn = proxied.create_queue(f"boundary-{list(STEPS).index(step)}")
     function, journal = proxied.deploy(DeadLetterConfig={"TargetArn": arn})
 
-    def is_over() -> bool:
+    def has_been_made() -> bool:
         proxied.end_leases_of_the_dead()
         account = proxied.account(function)
         return proxy.is_disarmed and account.ready + account.running == 0
@@ -139,10 +143,10 @@ def test_worker_that_dies_at_each_boundary_of_the_schedule(proxied: System, prox
     proxy.arm(STEPS[step])
     sent = send(proxied, function, ({"number": number, "fails": True} for number in range(CONCURRENCY)))
     for attempt, countdown in enumerate((60, 120), start=1):
-        proxied.wait_until(is_over, f"attempt {attempt} of every event is over")
+        proxied.wait_until(has_been_made, f"attempt {attempt} of every event has been made")
         proxy.arm(STEPS[step])
         proxied.advance(countdown)
-    proxied.wait_until(is_over, "all attempts are over")
+    proxied.wait_until(lambda: proxy.is_disarmed and is_over(proxied, function), "all is over")
 
     assert_all_is_well(proxied, function, journal, sent, kills=3, wanted=lambda _: 3)
     assert proxied.take_dead_letters(url) == list(range(CONCURRENCY))

@@ -68,6 +68,26 @@ def test_who_is_the_parent(environment, server_pid, host, mine):
     assert parent == (os.getpid() if mine else server_pid())
 
 
+SOCKETS = """
+import os
+def handler(event, context):
+    links = {int(name): f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")}
+    return [os.get_blocking(fd) for fd, link in links.items() if os.path.exists(link) and "socket" in os.readlink(link)]
+"""
+
+
+@pytest.mark.parametrize("mine", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_process_that_is_started_while_celery_shuts_down(environment, mine):
+    """New sockets of the worker have a time limit then, and do not block; the handler's end of its socket does."""
+    socket.setdefaulttimeout(5.0)
+    try:
+        blocking = result(environment(SOCKETS, environment=mine).invoke(event()))
+    finally:
+        socket.setdefaulttimeout(None)
+
+    assert blocking == [True]
+
+
 LOOKS = """
 import gc, os, signal, sys, threading
 def handler(event, context):

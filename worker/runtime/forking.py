@@ -44,6 +44,7 @@ class ForkServer:
         self._is_closed = False
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(PATIENCE)
+        theirs.setblocking(True)  # while Celery shuts down new sockets have a time limit, and do not block
         # A pipe, as every handler's process has: what an interpreter makes of its outputs depends on what they are.
         self._last_words, output = os.pipe()
         os.set_blocking(self._last_words, False)

@@ -53,6 +53,7 @@ class Launcher:
             CannotStart: the operating system refused.
         """
         control, theirs = socket.socketpair()
+        theirs.setblocking(True)  # while Celery shuts down new sockets have a time limit, and do not block
         lifeline, our_lifeline = os.pipe()
         printed, their_output = os.pipe()
         lines = Lines(control, our_lifeline, printed)

@@ -60,7 +60,7 @@ class Options:
 
     @property
     def patience(self) -> float:
-        """Seconds that Redis may take to answer where an answer is waited for; a lease outlives a heartbeat in vain."""
+        """Seconds that Redis may take to answer who waits for it: a lease outlives one answer that never comes."""
         return min(self.socket_timeout, self.lease / 4)
 
     def keys(self) -> Namespace:
