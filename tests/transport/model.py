@@ -8,10 +8,9 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from redis import Redis
-
+from tests.contents import Contents
 from worker.transport.calls import Claim
-from worker.transport.keys import STEPS, Namespace, lane_of
+from worker.transport.keys import STEPS, Namespace, lane_of, wake
 
 _COUNT = re.compile(rb'^{"x-dc":(\d+),')
 
@@ -61,43 +60,57 @@ class Model:
                 assert delivery.tag not in self.leases[consumer]
                 self.leases[consumer][delivery.tag] = head
 
-    def check(self, redis: Redis) -> None:
+    def make_due_ready(self, queue: str, now: int) -> None:
+        """What is due by `now` (ms): in the order of the due times, and by bytes where two are due at once."""
+        delayed = self.delayed[queue]
+        due = [each for each in delayed if each[0] <= now]
+        if not due:
+            return
+        self.delayed[queue] = [each for each in delayed if each[0] > now]
+        for _, target, envelope in sorted(due, key=lambda each: (each[0], f"{each[1]}\n".encode() + each[2])):
+            self.ready[queue, target].append(envelope)
+
+    def envelopes(self) -> list[bytes]:
+        """All messages, wherever they are."""
+        return [
+            *(envelope for held in self.ready.values() for envelope in held),
+            *(envelope for delayed in self.delayed.values() for _, _, envelope in delayed),
+            *(envelope for held in self.leases.values() for envelope in held.values()),
+        ]
+
+    def check(self, contents: Contents) -> None:
         """The server holds what the model holds, no more and no less, and its parts fit together.
 
         Raises:
             AssertionError: it does not.
         """
-        with redis.pipeline(transaction=False) as pipe:
-            pipe.zrange(self.namespace.consumers, 0, -1)
-            pipe.keys(f"{self.namespace.leases}*")
-            for consumer in self.leases:
-                pipe.hgetall(self.namespace.lease(consumer))
-            for queue, target in self._lists():
-                pipe.lrange(queue + target, 0, -1)
-            for queue in self.queues:
-                pipe.lrange(f"{queue}:lanes", 0, -1)
-                pipe.zrange(f"{queue}:delayed", 0, -1)
-                pipe.llen(f"{queue}:wake")
-            replies = iter(pipe.execute())
-        consumers, leases = next(replies), {key.decode() for key in next(replies)}
-        assert leases == {self.namespace.lease(name) for name, held in self.leases.items() if held}
-        assert leases <= {self.namespace.lease(name.decode()) for name in consumers}, "a lease without a consumer"
-        for held in self.leases.values():
-            assert next(replies) == {tag.encode(): envelope for tag, envelope in held.items()}
-        for place_of_list in self._lists():
-            assert next(replies)[::-1] == self.ready[place_of_list], place_of_list
+        held = {self.namespace.lease(name): lease for name, lease in self.leases.items() if lease}
+        assert contents.names(self.namespace.leases) == held.keys()
+        consumers = {self.namespace.lease(name.decode()) for name in contents.zset(self.namespace.consumers)}
+        assert held.keys() <= consumers, "a lease without a consumer"
+        for key, lease in held.items():
+            assert contents.hash(key) == {tag.encode(): envelope for tag, envelope in lease.items()}
+        for consumer, tags in self.begun.items():
+            assert contents.set(self.namespace.begun(consumer)) == {tag.encode() for tag in tags}
         for queue in self.queues:
-            names = {lane_of(target) for (name, target), held in self.ready.items() if name == queue and held}
-            lanes = [name for name in names if name is not None]
-            ring = [name.decode() for name in next(replies)]
-            assert sorted(ring) == sorted(lanes), "the ring names each lane that is not empty, once"
-            delayed = {f"{target}\n".encode() + envelope for _, target, envelope in self.delayed[queue]}
-            assert set(next(replies)) == delayed
-            assert next(replies) <= 1, "the doorbell has one token at most"
+            self._check_queue(queue, contents)
 
-    def _lists(self) -> list[tuple[str, str]]:
-        steps = {(queue, target) for queue in self.queues for target in STEPS.values()}
-        return sorted({*steps, *self.ready})
+    def _check_queue(self, queue: str, contents: Contents) -> None:
+        ready = {target: held for (name, target), held in self.ready.items() if name == queue and held}
+        beginning = f"{queue}:lane:"
+        lists = {key for key in contents.names(queue) if key.startswith(beginning)}
+        lists |= {queue + step for step in STEPS.values() if contents.list(queue + step)}
+        assert lists == {queue + target for target in ready}
+        for target, held in ready.items():
+            assert contents.list(queue + target)[::-1] == held, f"{queue}{target}"
+        lanes = [name for name in map(lane_of, ready) if name is not None]
+        ring = [name.decode() for name in contents.list(f"{queue}:lanes")]
+        assert sorted(ring) == sorted(lanes), "the ring names each lane that is not empty, once"
+        delayed = {f"{target}\n".encode() + envelope: due for due, target, envelope in self.delayed[queue]}
+        assert contents.zset(f"{queue}:delayed").keys() == delayed.keys()
+        bell = contents.list(wake(queue))
+        assert len(bell) <= 1, "the doorbell has one token at most"
+        assert bell or not ready, "something is ready, and nobody will wake for it"
 
 
 def place(tag: str) -> tuple[str, str]:
