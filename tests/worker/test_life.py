@@ -269,6 +269,19 @@ def test_event_that_is_enqueued_twice_is_there_once(system: System):
     assert system.ledger().total.accepted == 1
 
 
+def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved_concurrency(system: System):
+    """The claim counts what it has handed out itself: a lane has more than one turn, and a call may be ready as well."""
+    system.define(function(reserved_concurrency=1))
+    for name in ("f", "f", "f", "f", "f", "f", "g"):
+        system.enqueue(name)
+
+    held = system.worker.claim(count=8)
+
+    assert [claimed.invocation.function for claimed in held] == ["f", "f", "f", "f", "g", "f", "f"]
+    assert [claimed.throttled_at for claimed in held] == [None, 1, 1, 1, None, 1, 1]
+    assert system.concurrency() == 1
+
+
 def test_functions_are_claimed_in_turn(system: System):
     """A backlog of one function does not hold up another."""
     system.define(function("g"))

@@ -6,7 +6,7 @@
 -- include: ledger
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
-local places = {}
+local places = {}  -- function -> places taken by this script, which are written at its end
 
 local function namespace_of(queue)
   return string.match(queue, '^{[^}]*}:')
@@ -23,7 +23,7 @@ local function admit(queue, target, wanted)
   -- The number as `FunctionConfiguration` writes it; inside a string the quotes would be escaped.
   local reserved = string.match(config, '"reserved_concurrency":(%d+)')
   if not reserved then return wanted, context end
-  local running = tonumber(redis.call('HGET', ns .. 'concurrency', func) or '0')
+  local running = tonumber(redis.call('HGET', ns .. 'concurrency', func) or '0') + (places[func] or 0)
   return math.max(0, math.min(wanted, tonumber(reserved) - running)), context
 end
 
