@@ -45,6 +45,22 @@ def test_outcome_that_redis_refuses_holds_up_no_other(system: System):
     assert (ledger.succeeded, ledger.running) == (3, 1)
 
 
+def test_event_is_settled_once_though_its_outcome_is_in_a_batch_twice(system: System):
+    """The first outcome ends the lease for the second, within one call as well."""
+    system.enqueue()
+    (claimed,) = system.worker.claim()
+    told: list[bool | None] = []
+    for _ in range(2):
+        settlement = settlement_of(claimed, None, Succeed(), system.clock.now())
+        system.worker.settler.add(settlement, told.append, at_once=False)
+
+    system.worker.timers.fire()
+
+    assert told == [True, False]
+    assert system.ledger().total.succeeded == 1
+    assert system.concurrency() == 0
+
+
 def test_repeated_settlement_does_not_claim_to_know_who_settled(system: System):
     """After a broken connection nobody can tell whether the lease was ours: the answer is None, not False."""
     system.enqueue()

@@ -19,7 +19,8 @@ local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
 local now_text = string.format('%.0f', now)
 local NOTHING = {}
-local lanes, freed, done, logs = {}, {}, {}, {}
+local lanes, freed, logs = {}, {}, {}
+local done, is_done = {}, {}
 
 local function put(func, envelope)
   lanes[func] = lanes[func] or {}
@@ -114,9 +115,11 @@ local function settle(outcome, bodies)
     local log = logs[outcome.func]
     if log then log[#log + 1] = outcome.log else logs[outcome.func] = {outcome.log} end
   end
-  if redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
+  -- The fields go at the end, all at once; until then a second outcome of one must not find it.
+  if is_done[outcome.field] or redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
   move(outcome, bodies)
   done[#done + 1] = outcome.field
+  is_done[outcome.field] = true
   if may_run(outcome.field) then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
   return 1
 end
