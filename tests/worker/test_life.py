@@ -326,9 +326,9 @@ def test_event_that_kills_its_workers_is_given_up(system: System):
 
 
 def test_lost_workers_are_counted_across_attempts(system: System):
-    """An attempt in between that could not be made does not make an event harmless."""
+    """An attempt in between that could not be made does not make an event harmless, nor its record forget."""
     system.environments.outcomes = [Lost("no process"), Succeeded(b"1")]
-    system.enqueue()
+    request_id = system.enqueue()
     for number in range(3):
         worker = system.another_worker(f"worker-{number}")
         worker.claim()
@@ -342,6 +342,7 @@ def test_lost_workers_are_counted_across_attempts(system: System):
     (claimed,) = system.worker.claim()
 
     assert claimed.history.workers_lost == 4
+    assert system.record(request_id)["workers_lost"] == "4"
 
 
 def test_worker_that_was_given_up_can_change_nothing(system: System):

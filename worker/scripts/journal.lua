@@ -27,11 +27,14 @@ local function admit(queue, target, wanted)
   return math.max(0, math.min(wanted, tonumber(reserved) - running)), context
 end
 
--- A worker was lost with an event: its record says how often.
+-- Workers were lost with an event: its record says how many, those of its earlier attempts included. Inside the body the
+-- quotes are escaped, so that what is found are headers.
 local function note_loss(ns, envelope)
   local lost = string.match(envelope, '^{"x%-dc":(%d+)')
   local id = lost and string.match(envelope, '"id":"([^"]+)"')
-  if id then redis.call('HSET', ns .. 'event:' .. id, 'workers_lost', lost) end
+  if not id then return end
+  local before = string.match(envelope, '"workers_lost":(%d+)') or 0
+  redis.call('HSET', ns .. 'event:' .. id, 'workers_lost', lost + before)
 end
 
 local function claimed(queue, target, taken, refused, consumer)
