@@ -24,7 +24,7 @@ from worker.retry import Decision
 from worker.scripts import LIBRARY
 from worker.settlement import settlement_of
 from worker.settler import Settler
-from worker.transport.calls import Calls, Delivery, read_claim
+from worker.transport.calls import Calls, Claim, Delivery, read_claim
 from worker.transport.keys import Namespace
 from worker.transport.script import Script
 from worker.transport.suspects import losses
@@ -118,6 +118,7 @@ class Scripts:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self.failures: list[tuple[str, RedisError]] = []
+        self.has_run: Callable[[Sequence[Any], Any], object] = lambda _args, _reply: None
 
     def call(self, script: Script, keys: Sequence[str], args: Sequence[Any], done: Callable[[Any], object]) -> None:
         """See `worker.settler.Scripts`."""
@@ -127,6 +128,7 @@ class Scripts:
             return
         try:
             reply = script.run(self._redis, keys, args)
+            self.has_run(args, reply)
         except RedisError as error:
             reply = error
         done(failure or reply)
@@ -138,7 +140,7 @@ class Worker:
     def __init__(self, redis: Redis, keys: Keys, clock: FakeClock, environments: ScriptedEnvironments, name: str):
         self.name = name
         self._redis, self._keys, self._clock = redis, keys, clock
-        self._calls = Calls(Namespace(f"{{{keys.namespace}}}"), LIBRARY)
+        self.calls = Calls(Namespace(f"{{{keys.namespace}}}"), LIBRARY)
         self.scripts = Scripts(redis)
         self.timers = Timers()
         self.settler = Settler(self.scripts, keys, self.timers)
@@ -146,18 +148,23 @@ class Worker:
         self._seq = 1
         self.executor = Executor(environments, self.settler.add, (0.0, 60.0, 120.0), clock)
 
-    def claim(self, queue: str = "", count: int = 100) -> list[Claimed]:
-        """Take what is ready on a queue, `invocations` if no other is named, as the transport does."""
-        queues = [(queue or self._keys.invocations, False)]
-        call = self._calls.claim(self.name, queues, lease_ms=10_000, most=count, most_bytes=1 << 22, seq=self._seq)
+    def claim(self, *queues: str, count: int = 100) -> list[Claimed]:
+        """Take what is ready on some queues, `invocations` if none is named, as the transport does."""
+        return [self.claimed(delivery) for delivery in self.take(*queues, count=count).deliveries]
+
+    def take(self, *queues: str, count: int = 100) -> Claim:
+        """What a claim hands over."""
+        asked = [(queue, False) for queue in queues or [self._keys.invocations]]
+        call = self.calls.claim(self.name, asked, lease_ms=10_000, most=count, most_bytes=1 << 22, seq=self._seq)
         self._seq += count
-        deliveries = read_claim(call.run(self._redis), queues).deliveries
-        for delivery in deliveries:
+        claim = read_claim(call.run(self._redis), asked)
+        for delivery in claim.deliveries:
             if losses(delivery):
                 self._redis.sadd(self._keys.begun(self.name), delivery.tag)
-        return [self._claimed(delivery) for delivery in deliveries]
+        return claim
 
-    def _claimed(self, delivery: Delivery) -> Claimed:
+    def claimed(self, delivery: Delivery) -> Claimed:
+        """Read a message that was taken."""
         message = orjson.loads(delivery.envelope)
         assert delivery.context is not None
         return claimed_of(
@@ -175,7 +182,7 @@ class Worker:
     def die(self) -> None:
         """Be found dead: as if the lease had ended long ago."""
         self._redis.zadd(self._keys.consumers, {self.name: 1})
-        self._calls.reap().run(self._redis)
+        self.calls.reap().run(self._redis)
 
     def attempt(self, claimed: Claimed) -> None:
         """Make an attempt and settle it."""
