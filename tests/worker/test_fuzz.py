@@ -37,16 +37,16 @@ from worker.settlement import Settlement
 from worker.transport.calls import Claim
 from worker.transport.suspects import losses
 
-FUZZING = Fuzzing.from_environment(steps=12_000)
+FUZZING = Fuzzing.from_environment(steps=15_000)
 
 FUNCTIONS = ["a", "b", "c", "d"]
 QUEUES = ["one", "two"]
 
 #: Events in hand above which no more are made.
-MOST_AT_ONCE = 30
+MOST_AT_ONCE = 16
 
 #: Records of what has ended above which some are taken away, as if their time had come.
-MOST_KEPT = 40
+MOST_KEPT = 12
 
 #: The countdowns before attempts 1, 2, 3, in seconds.
 COUNTDOWNS = (0.0, 60.0, 120.0)
@@ -414,7 +414,7 @@ class Fuzz:
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
 
-@pytest.mark.timeout(0 if FUZZING.steps > 12_000 else 600)
+@pytest.mark.timeout(0 if FUZZING.steps > 15_000 else 600)
 def test_any_order_of_what_happens_keeps_the_books(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     """Conservation, ledger, records, lineage, places, dead letters and replies, after every step."""
     caplog.set_level(logging.CRITICAL, "thrice.worker")
