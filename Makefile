@@ -36,8 +36,9 @@ bench-long: ## The same with more repetitions, in half an hour
 	@sh scripts/setup.sh runtime
 	@python -m benchmarks --long
 
-chaos: ## Kill parts of a running system 200 times under load: make chaos KILLS=200 SEED=1
+chaos: ## A million random steps against a model, then 200 kills under load: make chaos STEPS=1000000 KILLS=200 SEED=1
 	@sh scripts/setup.sh dev
+	@FUZZ_STEPS=$(or $(STEPS),1000000) $(if $(SEED),FUZZ_SEED=$(SEED)) pytest -s tests/transport/test_fuzz.py tests/worker/test_fuzz.py
 	@CHAOS_KILLS=$(or $(KILLS),200) $(if $(SEED),CHAOS_SEED=$(SEED)) pytest tests/chaos
 
 clean: ## Remove .venv and everything that was built; data in .thrice stays

@@ -26,7 +26,7 @@ _ID = re.compile(rb'"id":"([^"]+)"')
 _LOST = re.compile(rb'^{"x-dc":(\d+)')
 _LOST_BEFORE = re.compile(rb'"workers_lost":(\d+)')
 
-#: Keys of these are not compared: they are told of elsewhere, or nothing depends on them.
+#: Beginnings of keys that are not compared here: the transport's model has them, or no script of these writes them.
 _UNTOLD = ("clock", "functions", "log:", "consumers", "lease:", "begun:", "invocations", "calls")
 
 #: How long the record of an event is kept that succeeded or was dropped, and of a dead-lettered one, in ms.
@@ -364,9 +364,18 @@ class DomainModel:
                     assert self.seen.setdefault(of, (name, message_id)) == (name, message_id), "two dead letters"
 
     def _check_names(self, contents: Contents) -> None:
-        """There is nothing else on the server."""
-        told = {self.keys.concurrency, self.keys.ledger, self.keys.dead, self.keys.queues}
-        beginnings = tuple(f"{self.keys}{name}" for name in (*_UNTOLD, "event:", "queue:", "reply:", "call:"))
+        """There is nothing else on the server, and nothing stays of a queue that was deleted but its bell."""
+        keys = self.keys
+        answered = {request_id for request_id, reply in self.calls.items() if reply is not None}
+        of_messages = (keys.queue_messages, keys.queue_sent, keys.queue_visible)
+        assert contents.names(keys.call("")) == set(map(keys.call, self.calls))
+        assert contents.names(keys.reply("")) == set(map(keys.reply, answered))
+        bells = {name for name in contents.names(keys.queue_prefix) if name.endswith(":doorbell")}
+        assert contents.names(keys.queue_prefix) - bells == {
+            name_of(queue) for queue, messages in self.queues.items() if messages for name_of in of_messages
+        }
+        told = {keys.concurrency, keys.ledger, keys.dead, keys.queues}
+        beginnings = tuple(f"{keys}{name}" for name in (*_UNTOLD, "event:", "queue:", "reply:", "call:"))
         assert not {name for name in contents.names() - told if not name.startswith(beginnings)}
 
 

@@ -1,16 +1,16 @@
 """Any order of what can happen to events keeps the books. How to repeat a failure: see `tests/fuzzing.py`.
 
 Workers claim, make attempts that end in every way there is, settle over connections that break, die, and come back with
-outcomes that nobody waits for any more; meanwhile events, what they cause and synchronous invocations come in, functions
-and SQS queues come and go, and time passes. What is decided is decided by the product; what the scripts make of it is
-compared with a model after every step.
+outcomes that nobody waits for any more. Meanwhile events, what they cause and synchronous invocations come in,
+functions and SQS queues come and go, and time passes. What is decided is decided by the product; what the scripts make
+of it is compared with a model after every step.
 """
 
 import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 

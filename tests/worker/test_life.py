@@ -270,7 +270,7 @@ def test_event_that_is_enqueued_twice_is_there_once(system: System):
 
 
 def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved_concurrency(system: System):
-    """The claim counts what it has handed out itself: a lane has more than one turn, and a call may be ready as well."""
+    """The claim counts what it has handed out itself: a lane may have more than one turn."""
     system.define(function(reserved_concurrency=1))
     for name in ("f", "f", "f", "f", "f", "f", "g"):
         system.enqueue(name)
