@@ -46,6 +46,7 @@ class Record:
     expires: int | None = None  # so many ms after the last end of its lineage
     keep: int = 0  # at least so many ms
     used: int = 0  # attempts that were followed by another
+    cause: list[str] = field(default_factory=list)  # of a delivery: function and counter that it fails for
     open: set[str] = field(default_factory=set)  # what it has caused and has not ended
 
     @property
@@ -217,7 +218,7 @@ class DomainModel:
         is_bad, details = outcome.to == "given_up", outcome.details
         bodies = outcome.bodies[1:] if is_bad else outcome.bodies
         sent = list(zip(details.get("deliveries", []), bodies, strict=True))
-        refused = [delivery["counter"] for delivery, body in sent if not self._hand_over(delivery, body)]
+        refused = [delivery["counter"] for delivery, body in sent if not self._hand_over(outcome, delivery, body)]
         state = outcome.to
         if is_bad:
             state = "dead_lettered" if len(refused) < len(sent) else "dropped"
@@ -231,13 +232,14 @@ class DomainModel:
             self.dead = {each: moment for each, moment in self.dead.items() if moment > oldest} | {outcome.id: self.now}
         for counter in refused:
             self.ledger[outcome.function, counter] += 1
-        if state == "dropped" and "refused_of" in details:
-            function, counter = details["refused_of"]
+        assert details.get("refused_of", []) == (record.cause if is_bad else [])
+        if state == "dropped" and record.cause:
+            function, counter = record.cause
             self.ledger[function, counter] += 1
         self.ledger[outcome.function, f"dropped:{details['condition']}" if state == "dropped" else state] += 1
         self._close(outcome.id, outcome.root, is_bad, DEAD_RETENTION_MS if state == "dead_lettered" else RETENTION)
 
-    def _hand_over(self, delivery: dict[str, Any], body: bytes) -> bool:
+    def _hand_over(self, cause: Outcome, delivery: dict[str, Any], body: bytes) -> bool:
         """Send something at the end of an event; whether it was taken."""
         if "queue" in delivery:
             name = delivery["queue"]
@@ -245,6 +247,7 @@ class DomainModel:
                 return False
             self.queues[name].setdefault(delivery["id"], body)
         elif self._accept(delivery["id"], delivery["func"], delivery["source"], delivery["root"], "ready"):
+            self.records[delivery["id"]].cause = [cause.function, delivery["counter"]]
             envelope = event_message.envelope(body, self.now)
             self.places.ready[self.keys.invocations, lane(delivery["func"])].append(envelope)
         return True
