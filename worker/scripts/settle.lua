@@ -19,7 +19,8 @@ local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
 local now_text = string.format('%.0f', now)
 local NOTHING = {}
-local lanes, freed, done, is_done, logs = {}, {}, {}, {}, {}
+local lanes, freed, logs = {}, {}, {}
+local done, is_done = {}, {}
 
 local function put(func, envelope)
   lanes[func] = lanes[func] or {}
