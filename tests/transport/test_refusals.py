@@ -1,4 +1,4 @@
-"""A server that answers, and refuses: each way is waited out by a busy worker, which loses nothing and does not exit."""
+"""A server that answers, and refuses: a busy worker waits out each way, loses nothing and does not exit."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The transport on every server program that this machine has, over TLS, as a user with few rights, and on no cluster."""
+"""The transport on every server program that is here, over TLS, as a user with few rights, and on no cluster."""
 
 import re
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis import Redis
 
 from config.redis import RedisUnusable, ServerProgram, check
 from tests.system.running import free_port

@@ -41,8 +41,9 @@ class Channel(_StockChannel):  # type: ignore[misc]
 
     QoS = Window
 
-    #: Seconds after which a connection is given up that does not answer, or cannot be made. Kombu would wait for ever, and
-    #: the worker's loop with it: a network that fails silently is no error to who waits. Options of these names say else.
+    #: Seconds after which a connection is given up that does not answer, or cannot be made. Kombu would wait for ever,
+    #: and the worker's loop with it: a network that fails silently is no error to who waits. Options of these names
+    #: say otherwise.
     socket_timeout: float | None = 10.0
     socket_connect_timeout: float | None = 5.0
 
