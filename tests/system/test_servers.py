@@ -28,7 +28,7 @@ def handler(event, context):
     time.sleep(0.05)
 """
 
-EVENTS = 80
+EVENTS = 40
 
 
 def invoke(system: RunningSystem, events: int) -> None:
