@@ -10,6 +10,8 @@ def celery_settings(settings: Settings, namespace: str, invocations: str, calls:
     """The settings of the worker's application. `invocations` and `calls` are the names of its two queues."""
     return {
         "broker_url": redis.celery_url(settings),
+        # By itself kombu takes any certificate if the URL has no ssl_… option; those of the URL hold instead of this.
+        "broker_use_ssl": {"ssl_cert_reqs": "required"} if redis.celery_url(settings).startswith("rediss:") else None,
         # A synchronous caller waits, so its queue is claimed from first.
         "task_queues": _queues(calls, invocations),
         "task_default_queue": invocations,

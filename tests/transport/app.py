@@ -1,7 +1,7 @@
 """A Celery application on the transport: `celery -A tests.transport.app worker`.
 
-Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`; `TRANSPORT_TEST_OPTIONS`
-are further options of the transport, in JSON.
+Its tasks note what they did in a file: `TRANSPORT_TEST_LOG`. Its server is `TRANSPORT_TEST_BROKER`; further
+options of the transport are in `TRANSPORT_TEST_OPTIONS`, in JSON.
 """
 
 import json

@@ -1,7 +1,8 @@
-"""What Celery and kombu offer beyond sending and running: batches, single messages, returns, and the end of bad ones."""
+"""What Celery and kombu offer beyond sending and running: batches, single messages, returns, the end of bad ones."""
 
 import json
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_single_messages_come_by_priority_and_can_be_returned(broker: Server, pr
 def test_a_batch_goes_out_as_a_whole(broker: Server, folder: Path, producer: Celery) -> None:
     """Nothing of a batch is sent before it ends, and nothing of one that fails; the worker then runs it at once."""
     with producer.producer_or_acquire() as sender:
-        with pytest.raises(ZeroDivisionError), sender.batch():
+        with suppress(ZeroDivisionError), sender.batch():
             note.apply_async(("never",), producer=sender)
             raise ZeroDivisionError
         with worker(broker, folder, "-P", "threads", "-c", "2") as consumer:
@@ -109,7 +110,7 @@ def test_a_worker_that_stands_still_for_too_long_loses_its_messages(
 def test_a_worker_does_not_take_its_own_messages_for_lost(
     broker: Server, folder: Path, producer: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When it is connected again after longer than its lease it renews that, before it looks for ones that have ended."""
+    """Connected again after longer than its lease, it renews that before it looks for ones that have ended."""
     end = folder / "end"
     options = {"lease": 20, "heartbeat": 10, "client_name": "consumer"}  # no heartbeat comes in time to hide it
     monkeypatch.setenv("TRANSPORT_TEST_OPTIONS", json.dumps(options))

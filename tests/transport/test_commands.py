@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import pytest
 from redis import ConnectionPool, UnixDomainSocketConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -114,5 +115,19 @@ def test_closing_ends_what_is_under_way(broker: Server) -> None:
         connection.close()
 
         assert isinstance(await waiting, RedisConnectionError)
+
+    run(broker, test)
+
+
+def test_a_replica_is_left_more_and_more_slowly(broker: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever takes no writes is not connected to again and again at once, however well the connecting goes."""
+    broker.client.replicaof("127.0.0.1", "1")
+
+    async def test(connection: CommandConnection) -> None:
+        call = CALLS.publish("{c}:q", "", ["{}"])
+        for expected in ("0.05", "0.1", "0.2", "0.4"):
+            await answer(lambda done: connection.call(call.script, call.keys, call.arguments, done))
+            await asyncio.to_thread(wait_until, lambda text=expected: f"again in {text} s" in caplog.text, "it breaks")
+            await asyncio.to_thread(wait_until, lambda: connection.is_up, "the connection is up again")
 
     run(broker, test)

@@ -11,7 +11,6 @@ from tests.transport.processes import Server, worker
 from tests.transport.proxy import proxy
 from tests.waiting import wait_until
 
-
 #: What a worker needs: the doorbell, remote control, and scripts.
 KINDS = {"brpop", "psubscribe", "evalsha"}
 
@@ -28,7 +27,7 @@ def connections(broker: Server) -> dict[str, str]:
 def test_every_connection_of_a_worker_is_replaced_when_it_is_cut(
     broker: Server, folder: Path, producer: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Claims, the doorbell, the renewal, remote control: each is cut under load, and the work goes on over a new one."""
+    """Claims, the doorbell, the renewal, remote control: each is cut under load, and the work goes on."""
     monkeypatch.setenv("TRANSPORT_TEST_OPTIONS", '{"client_name": "consumer"}')
     with worker(broker, folder, "-P", "threads", "-c", "2") as consumer:
         wait_until(lambda: set(connections(broker).values()) >= KINDS, "the worker has all its connections")
@@ -50,7 +49,7 @@ def test_every_connection_of_a_worker_is_replaced_when_it_is_cut(
 def test_a_network_that_swallows_everything_is_found_out(
     broker: Server, folder: Path, producer: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Connections on which nothing comes back are given up; a task that runs meanwhile is acknowledged over new ones."""
+    """Connections on which nothing comes back are given up; what runs meanwhile is acknowledged over new ones."""
     monkeypatch.setenv("TRANSPORT_TEST_OPTIONS", '{"socket_timeout": 2, "health_check_interval": 1}')
     expected = {f"n{number}" for number in range(40)}
     with proxy(str(broker.socket)) as network:

@@ -1,22 +1,20 @@
-"""The transport on every server program that this machine has, over TLS, as a user with few rights, and on no cluster."""
+"""The transport on every server program that is here, over TLS, as a user with few rights, and on no cluster."""
 
 import re
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-from redis import Redis
 
 from config.redis import RedisUnusable, ServerProgram, check
 from tests.system.running import free_port
 from tests.transport.app import note, weigh
 from tests.transport.contents import held, is_empty
-from tests.transport.processes import CannotServe, Server, Worker, server, worker
+from tests.transport.processes import Server, Worker, server, worker
 from tests.transport.programs import programs
+from tests.transport.tls import server_with_tls
 from tests.waiting import wait_until
 
 SendTo = Callable[..., Celery]
@@ -65,49 +63,10 @@ def test_a_user_needs_few_rights(folder: Path, send_to: SendTo) -> None:
         assert_it_works(broker, folder, send_to(broker.url))
 
 
-@pytest.fixture
-def start_with_tls(folder: Path) -> Iterator[Callable[..., Server]]:
-    """Starts a server that speaks TLS, where there is one."""
-    with ExitStack() as stack:
-
-        def start(*options: str) -> Server:
-            for program in programs():
-                with suppress(CannotServe):
-                    return stack.enter_context(server(folder, *options, program=program.path))
-            names = ", ".join(program.name for program in programs())
-            pytest.skip(f"None of {names} speaks TLS; a redis-server on the PATH that does is found, as Debian's.")
-
-        yield start
-
-
-def test_tls_is_spoken(folder: Path, send_to: SendTo, start_with_tls: Callable[..., Server]) -> None:
+def test_tls_is_spoken(folder: Path, send_to: SendTo) -> None:
     """Every connection of workers and producers is encrypted, and each side shows its certificate."""
-    certificate, key = folder / "cert.pem", folder / "key.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    new = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    subprocess.run([*new, "-keyout", key, "-out", certificate, *subject], check=True, capture_output=True)
-    port = free_port()
-    files = [
-        *("--tls-cert-file", str(certificate)),
-        *("--tls-key-file", str(key)),
-        *("--tls-ca-cert-file", str(certificate)),
-    ]
-    broker = start_with_tls("--tls-port", str(port), *files)
-    ours = f"ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile={key}"
-    broker.url = f"rediss://127.0.0.1:{port}/0?{ours}"
-
-    assert_it_works(broker, folder, send_to(broker.url))
+    with server_with_tls(folder) as broker:
+        assert_it_works(broker, folder, send_to(broker.url))
 
 
 def test_a_cluster_is_refused(folder: Path, send_to: SendTo) -> None:

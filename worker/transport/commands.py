@@ -75,6 +75,7 @@ class CommandConnection:
         self._buffer = bytearray(1 << 18)
         self._in_flight: deque[_Call] = deque()
         self._wait = _FIRST_WAIT
+        self._since = 0.0  # when it was connected
         self._timer: Timer | None = None
         self._is_closed = False
         self._start_connecting()
@@ -136,7 +137,7 @@ class CommandConnection:
             return
         sock = connection._sock  # noqa: SLF001 - redis-py has no other way to it
         sock.setblocking(False)
-        self._connection, self._sock, self._fd = connection, sock, sock.fileno()
+        self._connection, self._sock, self._fd, self._since = connection, sock, sock.fileno(), time.monotonic()
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse, replyError=BaseParser.parse_error, notEnoughData=_NOTHING
         )
@@ -159,7 +160,9 @@ class CommandConnection:
             return
         if self._timer is not None:
             self._timer.cancel()
-        _log.warning("The connection to Redis has broken (%s); connecting again.", error)
+        if time.monotonic() - self._since > _LONGEST_WAIT:  # else it would be made and broken all the time
+            self._wait = _FIRST_WAIT
+        _log.warning("The connection to Redis has broken (%s); connecting again in %g s.", error, self._wait)
         self._reconnect_later()
         self._drop(RedisConnectionError(f"The connection broke before the reply came, the outcome is unknown: {error}"))
 
@@ -229,7 +232,6 @@ class CommandConnection:
                 return error
             if count == 0:
                 return ConnectionResetError("the server has closed it")
-            self._wait = _FIRST_WAIT
             self._reader.feed(self._buffer, 0, count)
             if count < len(self._buffer) and not isinstance(self._sock, ssl.SSLSocket):
                 return None

@@ -66,6 +66,7 @@ class Intake:
         self._inbox: deque[Delivery] = deque()
         self._is_claiming = self._is_waiting = self._is_delivering = self._is_closed = False
         self._again = self._has_more = False
+        self._is_lost = False  # the lease was, and what others have now is still to be found out
         self._retry = _FIRST_RETRY
         self._timers: dict[str, Timer] = {}
         timeout = max(lease.options.socket_timeout, 2 * _BELL)
@@ -294,15 +295,18 @@ class Intake:
         call = self._lease.calls.reap()
         self._commands.call(call.script, call.keys, call.arguments, done)
 
-    def _reconcile(self, *, is_lost: bool = False) -> None:
+    def _reconcile(self) -> None:
         """Give back what lies under the lease and nobody holds; if it was lost, say what others have now."""
         self._in(_RECONCILE, "reconcile", self._reconcile)
         if not self._commands.is_up:
             return
+        is_lost, self._is_lost = self._is_lost, False
         held = self._lease.held if is_lost else []
 
         def done(reply: Any) -> None:
             if isinstance(reply, Exception):
+                self._is_lost = self._is_lost or is_lost
+                self._in(_LONGEST_RETRY, "reconcile", self._reconcile)
                 return
             stored = [tag.decode() for tag in reply]
             strangers = self._lease.strangers(stored)
@@ -316,7 +320,8 @@ class Intake:
         self._commands.command("HKEYS", self._lease.key, done=done)
 
     def _lost(self) -> None:
-        self._reconcile(is_lost=True)
+        self._is_lost = True
+        self._reconcile()
 
     def _others_have(self, tags: list[str]) -> None:
         if not tags:
