@@ -42,6 +42,9 @@ FUZZING = Fuzzing.from_environment(steps=15_000)
 FUNCTIONS = ["a", "b", "c", "d"]
 QUEUES = ["one", "two"]
 
+#: Steps in which everything happens that can.
+ENOUGH = 10_000
+
 #: Events in hand above which no more are made.
 MOST_AT_ONCE = 16
 
@@ -423,4 +426,4 @@ def test_any_order_of_what_happens_keeps_the_books(redis: Redis, caplog: pytest.
     fuzz.run(FUZZING)
 
     missed = {*map(str, Condition), "succeeded", "waiting", "answered"} - fuzz.ends
-    assert not missed, "a run in which everything happens"
+    assert not missed or FUZZING.steps < ENOUGH, "something never happened"
