@@ -37,7 +37,7 @@ from worker.settlement import Settlement
 from worker.transport.calls import Claim
 from worker.transport.suspects import losses
 
-FUZZING = Fuzzing.from_environment(steps=15_000)
+FUZZING = Fuzzing.from_environment(steps=12_000)
 
 FUNCTIONS = ["a", "b", "c", "d"]
 QUEUES = ["one", "two"]
@@ -417,7 +417,7 @@ class Fuzz:
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
 
-@pytest.mark.timeout(0 if FUZZING.steps > 15_000 else 600)
+@pytest.mark.timeout(0 if FUZZING.steps > 12_000 else 600)
 def test_any_order_of_what_happens_keeps_the_books(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     """Conservation, ledger, records, lineage, places, dead letters and replies, after every step."""
     caplog.set_level(logging.CRITICAL, "thrice.worker")
