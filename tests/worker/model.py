@@ -27,7 +27,7 @@ _LOST = re.compile(rb'^{"x-dc":(\d+)')
 _LOST_BEFORE = re.compile(rb'"workers_lost":(\d+)')
 
 #: Beginnings of keys that are not compared here: the transport's model has them, or no script of these writes them.
-_UNTOLD = ("clock", "functions", "log:", "consumers", "lease:", "begun:", "invocations", "calls")
+_UNTOLD = ("clock", "functions", "log", "consumers", "lease:", "begun:", "invocations", "calls")
 
 #: How long the record of an event is kept that succeeded or was dropped, and of a dead-lettered one, in ms.
 RETENTION = 3_600_000
@@ -377,7 +377,9 @@ class DomainModel:
         assert contents.names(keys.queue_prefix) - bells == {
             name_of(queue) for queue, messages in self.queues.items() if messages for name_of in of_messages
         }
-        told = {keys.concurrency, keys.ledger, keys.dead, keys.queues}
+        numbers = {root: record.fields for root, record in self.records.items() if "caused" in record.fields}
+        assert contents.set(keys.causing) == {root.encode() for root, of in numbers.items() if of["open"] != "0"}
+        told = {keys.concurrency, keys.ledger, keys.dead, keys.queues, keys.causing}
         beginnings = tuple(f"{keys}{name}" for name in (*_UNTOLD, "event:", "queue:", "reply:", "call:"))
         assert not {name for name in contents.names() - told if not name.startswith(beginnings)}
 
@@ -391,10 +393,10 @@ def id_of(envelope: bytes) -> str:
 
 def _outcomes(args: Sequence[Any]) -> list[Outcome]:
     """The arguments of `settle.lua`, as its head describes them."""
-    found, at = [], 5
+    found, at = [], 4
     while at < len(args):
-        tag, request_id, function, root, to, summary, _, made, _, _, details, count = args[at : at + 12]
-        at += 12 + int(count)
+        tag, request_id, function, root, to, summary, _, made, _, details, count = args[at : at + 11]
+        at += 11 + int(count)
         found.append(
             Outcome(
                 *(tag, request_id, function, root, to),

@@ -37,10 +37,13 @@ from worker.settlement import Settlement
 from worker.transport.calls import Claim
 from worker.transport.suspects import losses
 
-FUZZING = Fuzzing.from_environment(steps=15_000)
+FUZZING = Fuzzing.from_environment(steps=12_000)
 
 FUNCTIONS = ["a", "b", "c", "d"]
 QUEUES = ["one", "two"]
+
+#: Steps in which everything happens that can.
+ENOUGH = 10_000
 
 #: Events in hand above which no more are made.
 MOST_AT_ONCE = 16
@@ -414,7 +417,7 @@ class Fuzz:
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
 
-@pytest.mark.timeout(0 if FUZZING.steps > 15_000 else 600)
+@pytest.mark.timeout(0 if FUZZING.steps > 12_000 else 600)
 def test_any_order_of_what_happens_keeps_the_books(redis: Redis, caplog: pytest.LogCaptureFixture) -> None:
     """Conservation, ledger, records, lineage, places, dead letters and replies, after every step."""
     caplog.set_level(logging.CRITICAL, "thrice.worker")
@@ -423,4 +426,4 @@ def test_any_order_of_what_happens_keeps_the_books(redis: Redis, caplog: pytest.
     fuzz.run(FUZZING)
 
     missed = {*map(str, Condition), "succeeded", "waiting", "answered"} - fuzz.ends
-    assert not missed, "a run in which everything happens"
+    assert not missed or FUZZING.steps < ENOUGH, "something never happened"

@@ -6,7 +6,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.worker.conftest import System, failure, function
 from worker.executor import Executor
 from worker.function import EventInvokeConfig
-from worker.invocation import LogEvent, Lost, Succeeded
+from worker.identity import new_request_id
+from worker.invocation import Invocation, LogEvent, Lost, Succeeded
 from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
@@ -256,6 +257,16 @@ def test_our_own_failure_uses_up_no_attempt(system: System):
 
     assert moments == [0, 1, 3]
     assert system.record(request_id)["attempts_made"] == "1"
+
+
+def test_event_that_is_in_a_batch_twice_is_there_once(system: System):
+    """Both requests of a client that asks again may be taken in together."""
+    invocation = Invocation(new_request_id(), "f", "arn:f", b"{}", system.clock.now())
+
+    system.queue.enqueue_all([invocation, invocation])
+
+    assert len(system.worker.claim()) == 1
+    assert system.ledger().total.accepted == 1
 
 
 def test_event_that_is_enqueued_twice_is_there_once(system: System):

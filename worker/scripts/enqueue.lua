@@ -15,10 +15,11 @@ local records = {}
 for i = 4, #ARGV, 5 do records[#records + 1] = ns .. 'event:' .. ARGV[i] end
 local are_new = redis.call('EXISTS', unpack(records)) == 0
 
-local lanes = {}
+local lanes, seen = {}, {}
 for i = 4, #ARGV, 5 do
   local event = {id = ARGV[i], func = ARGV[i + 1], source = ARGV[i + 2], root = ARGV[i + 3], head = ARGV[i + 4]}
-  if are_new or redis.call('HEXISTS', ns .. 'event:' .. event.id, 'v') == 0 then
+  if not seen[event.id] and (are_new or redis.call('HEXISTS', ns .. 'event:' .. event.id, 'v') == 0) then
+    seen[event.id] = true
     local envelope = accept(ns, event, tail, state, now_text)
     if delay > 0 then
       redis.call('HSET', ns .. 'event:' .. event.id, 'due_at', now + delay)
