@@ -23,8 +23,8 @@ def read_only(broker: Server, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def loading(broker: Server, folder: Path) -> Iterator[None]:
-    """It starts again, and takes three seconds to read its data."""
-    broker.client.mset({f"filler:{number}": os.urandom(2000) for number in range(150)})
+    """It starts again, and takes a few seconds to read its data."""
+    broker.client.mset({f"filler:{number}": os.urandom(2000) for number in range(80)})
     broker.client.bgrewriteaof()
     wait_until(lambda: not broker.client.info("persistence")["aof_rewrite_in_progress"], "the data is in a snapshot")
     broker.kill()

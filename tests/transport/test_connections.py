@@ -50,12 +50,12 @@ def test_a_network_that_swallows_everything_is_found_out(
     broker: Server, folder: Path, producer: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections on which nothing comes back are given up; what runs meanwhile is acknowledged over new ones."""
-    monkeypatch.setenv("TRANSPORT_TEST_OPTIONS", '{"socket_timeout": 2, "health_check_interval": 1}')
+    monkeypatch.setenv("TRANSPORT_TEST_OPTIONS", '{"socket_timeout": 1, "health_check_interval": 1}')
     expected = {f"n{number}" for number in range(40)}
     with proxy(str(broker.socket)) as network:
         broker.url = f"redis://127.0.0.1:{network.port}/0"
         with worker(broker, folder, "-P", "threads", "-c", "2") as consumer:
-            begin.delay("long", 4)
+            begin.delay("long", 3)
             for text in sorted(expected):
                 note.delay(text, 0.05)
             wait_until(lambda: len(consumer.noted()) >= 5, "the worker is busy")

@@ -33,8 +33,8 @@ _StockSentinelChannel: Any = kombu_redis.SentinelChannel
 _CLOSING = (RedisError, OSError, KeyError, AttributeError)
 
 
-class ServerUnusable(RedisError):
-    """The server is of a kind that the transport cannot use."""
+class ServerUnusable(Exception):
+    """The server is of a kind that the transport cannot use. No error of Redis, for it would be waited out."""
 
 
 class Channel(_StockChannel):  # type: ignore[misc]
