@@ -56,7 +56,7 @@ def test_fault_at_a_single_step_of_an_event(proxied: System, proxy: Proxy, fault
     sent = send(proxied, function, ({"number": n, "takes": 0.02, "fails": n % 2 == 1} for n in range(EVENTS)))
 
     proxied.wait_until(
-        lambda: proxy.is_disarmed and is_over(proxied, function), "the faults have struck, and all is over"
+        lambda: is_over(proxied, function) and proxy.is_disarmed, "the faults have struck, and all is over"
     )
 
     assert_all_is_well(proxied, function, journal, sent, kills=sum(fault.harm is Harm.KILL for fault in faults))
@@ -146,7 +146,7 @@ def test_worker_that_dies_at_each_boundary_of_the_schedule(proxied: System, prox
         proxied.wait_until(has_been_made, f"attempt {attempt} of every event has been made")
         proxy.arm(STEPS[step])
         proxied.advance(countdown)
-    proxied.wait_until(lambda: proxy.is_disarmed and is_over(proxied, function), "all is over")
+    proxied.wait_until(lambda: is_over(proxied, function) and proxy.is_disarmed, "all is over")
 
     assert_all_is_well(proxied, function, journal, sent, kills=3, wanted=lambda _: 3)
     assert proxied.take_dead_letters(url) == list(range(CONCURRENCY))
