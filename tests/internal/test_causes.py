@@ -34,7 +34,7 @@ def target_of(gateway: Running) -> str:
 
 def caused(system: System, queue: str = "") -> Any:
     """What is ready now, one invocation."""
-    (claimed,) = system.worker.claim(queue)
+    (claimed,) = system.worker.claim(*filter(None, [queue]))
     return claimed
 
 

@@ -521,3 +521,11 @@ def test_payload_is_not_encoded_again(environment):
 
     assert attempt.outcome.response == b'{"b": 1, "a": [1.0, 2]}'
     assert orjson.loads(attempt.outcome.response) == {"b": 1, "a": [1.0, 2]}
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="only Linux has this policy")
+def test_handler_does_not_interrupt_who_wakes_it(environment):
+    """It is woken thousands of times a second by the worker's loop, which has more to do than this one event."""
+    patient = environment("import os\ndef handler(event, context): return os.sched_getscheduler(0)")
+
+    assert result(patient.invoke(event())) == os.SCHED_BATCH

@@ -11,8 +11,10 @@ from worker.invocation import Invocation, LogEvent, Lost, Succeeded
 from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
-from worker.scripts import source
+from worker.scripts import LIBRARY, source
 from worker.settler import GATHER
+from worker.transport.calls import Calls
+from worker.transport.keys import Namespace
 
 
 def create_queue(system: System, name: str) -> str:
@@ -491,3 +493,18 @@ def test_revoked_event_is_not_tried_again(system: System, queue_messages):
     assert moments == [0]
     assert (system.record(request_id)["state"], system.record(request_id)["condition"]) == ("dead_lettered", "Revoked")
     assert len(queue_messages("dlq")) == 1
+
+
+def test_purge_takes_no_event(system: System):
+    """`celery purge` removes what no lane has: what was accepted is kept, and the books say so."""
+    calls = Calls(Namespace(f"{{{system.keys.namespace}}}"), LIBRARY)
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+    system.enqueue()
+    system.work()
+    system.enqueue()
+    system.redis.lpush(system.keys.invocations, "a message of nobody's")
+
+    removed = calls.clear(system.keys.invocations).run(system.redis)
+
+    ledger = system.ledger().total
+    assert (removed, ledger.waiting, ledger.ready) == (1, 1, 1)
