@@ -32,5 +32,6 @@ MEASUREMENT = Measurement(
     (
         Figure("no_op_throughput", "rate", "no-op tasks/s, prefork, / stock", 2.5, more_is_better=True),
         Figure("no_op_cpu", "workers_us", "CPU of the worker per no-op, prefork, / stock", 0.5),
+        Figure("no_op_redis_cpu", "redis_cpu_us", "CPU of Redis per message of a no-op, / stock", 0.15),
     ),
 )
