@@ -88,6 +88,7 @@ class Settler:
         self._args = [str(keys), retention * 1000, DEAD_RETENTION * 1000, event_message.TAIL]
         self._waiting: deque[tuple[Settlement, Settled]] = deque()
         self._under_way: list[tuple[Settlement, Settled]] = []
+        self._is_urgent = False  # something that waits is to go with the next call, without waiting for more
         self._is_repeated = False  # the outcome of the batch's last call is unknown
         self._pause = FIRST_PAUSE
         self._timer: Timer | None = None
@@ -100,11 +101,14 @@ class Settler:
     def add(self, settlement: Settlement, settled: Settled, *, at_once: bool) -> None:
         """Settle an outcome soon, or with the next call if `at_once`."""
         self._waiting.append((settlement, settled))
-        if self._under_way:
-            return
-        if at_once or len(self._waiting) >= BATCH or not self._is_busy():
+        self._is_urgent = self._is_urgent or at_once or not self._is_busy()
+        if not self._under_way:
+            self._send_when_it_is_time()
+
+    def _send_when_it_is_time(self) -> None:
+        if self._is_urgent or len(self._waiting) >= BATCH:
             self._send()
-        elif self._timer is None:
+        elif self._waiting and self._timer is None:
             self._timer = self._loop.call_later(GATHER, self._send)
 
     def _send(self) -> None:
@@ -121,6 +125,7 @@ class Settler:
             encoded = _encode(item[0])
             size += sum(map(len, encoded))
             args += encoded
+        self._is_urgent = self._is_urgent and bool(self._waiting)
         self._call(args)
 
     def _call(self, args: list[Any]) -> None:
@@ -150,10 +155,7 @@ class Settler:
                 request_id = settlement.claimed.invocation.request_id
                 telemetry.emit(telemetry.NotSettled(request_id, answer.decode("utf-8", "replace")))
             settled(True if answer == 1 else (None if is_repeated else False))
-        if len(self._waiting) >= BATCH:
-            self._send()
-        elif self._waiting and self._timer is None:
-            self._timer = self._loop.call_later(GATHER, self._send)
+        self._send_when_it_is_time()
 
 
 def _encode(settlement: Settlement) -> list[Any]:

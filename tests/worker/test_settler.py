@@ -8,7 +8,7 @@ from worker.errors import StoreUnavailable
 from worker.invocation import Succeeded
 from worker.retry import Succeed
 from worker.settlement import settlement_of
-from worker.settler import BATCH
+from worker.settler import BATCH, GATHER
 
 
 def begin(system: System, count: int) -> list[str]:
@@ -101,3 +101,20 @@ def test_redis_without_memory_takes_outcomes_and_refuses_events(system: System):
 
     ledger = system.ledger().total
     assert (ledger.accepted, ledger.succeeded, ledger.waiting) == (2, 1, 1)
+
+
+def test_answer_that_comes_while_a_batch_is_under_way_goes_with_the_next_call(system: System):
+    """Somebody waits for it: it does not wait for company once the call before has been answered."""
+    system.enqueue()
+    system.enqueue()
+    first, second = system.worker.claim()
+    system.worker.scripts.failures = [("before", RedisConnectionError("refused"))]
+    told: list[bool | None] = []
+    for claimed in (first, second):
+        settlement = settlement_of(claimed, None, Succeed(), system.clock.now())
+        system.worker.settler.add(settlement, told.append, at_once=True)
+
+    system.worker.timers.fire()
+
+    assert told == [True, True]
+    assert GATHER not in system.worker.timers.pauses
