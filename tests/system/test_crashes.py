@@ -76,7 +76,7 @@ def test_killed_system_comes_back_with_every_event(start_up: Callable[..., Runni
     """Everything is killed at once in the middle of the work; the next `thrice up` finishes it."""
     system = start_up()
     create_recorder(system, "f", tmp_path / "record")
-    fire(system, "f", range(150), takes=0.1)
+    fire(system, "f", range(150), takes=0.3)
     wait_until(lambda: len(ran(tmp_path / "record")) > 20, "the work has begun")
 
     system.kill_everything()
