@@ -81,7 +81,7 @@ class Executor:
         """Make an attempt at an event. `ended` is called when it runs no more; None: it has already been."""
         given_up = decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
         if given_up is not None or claimed.function is None:
-            self._conclude(claimed, None, given_up or Die(Condition.FUNCTION_DELETED))
+            self.conclude(claimed, given_up or Die(Condition.FUNCTION_DELETED))
             ended(None)
             return None
         if claimed.throttled_at is not None:
@@ -102,9 +102,15 @@ class Executor:
         ended(None)
         return None
 
-    def conclude(self, claimed: Claimed, decision: Decision) -> None:
-        """Settle an event whose attempt was made elsewhere: a delivery."""
-        self._conclude(claimed, None, decision)
+    def conclude(self, claimed: Claimed, decision: Decision, attempt: Attempt | None = None) -> None:
+        """Settle an event. `attempt` is None where nothing was run, or not here: a delivery."""
+        settlement = settlement_of(claimed, attempt, decision, self._now(claimed))
+
+        def settled(is_ours: bool | None) -> None:
+            claimed.forget()
+            _tell(settlement, decision, is_ours)
+
+        self._settle(settlement, settled, at_once=False)
 
     def refuse(self, claimed: Claimed, reason: str) -> None:
         """Answer the caller of a synchronous invocation that nothing ran."""
@@ -142,16 +148,7 @@ class Executor:
         decision = decide(invocation, attempt.outcome, function, history, self._countdowns, self._now(claimed))
         if not isinstance(decision, Succeed) and self._is_revoked(invocation.request_id):
             decision = Die(Condition.REVOKED)
-        self._conclude(claimed, attempt, decision)
-
-    def _conclude(self, claimed: Claimed, attempt: Attempt | None, decision: Decision) -> None:
-        settlement = settlement_of(claimed, attempt, decision, self._now(claimed))
-
-        def settled(is_ours: bool | None) -> None:
-            claimed.forget()
-            _tell(settlement, decision, is_ours)
-
-        self._settle(settlement, settled, at_once=False)
+        self.conclude(claimed, decision, attempt)
 
     def _answer(self, claimed: Claimed, attempt: Attempt | None, reply: Reply) -> None:
         settlement = answer_of(claimed, attempt, reply)

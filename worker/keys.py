@@ -6,6 +6,8 @@ door: its version is in `LAYOUT`, and the records below the keys carry their own
 
 from dataclasses import dataclass
 
+from worker.transport import keys as transport_keys
+
 #: Version of the key layout. A server that holds another one is refused at start.
 LAYOUT = 2
 
@@ -23,6 +25,9 @@ class Keys:
     def _key(self, *parts: str) -> str:
         return ":".join((f"{{{self.namespace}}}", *parts))
 
+    def _transport(self) -> transport_keys.Namespace:
+        return transport_keys.Namespace(f"{{{self.namespace}}}")
+
     # --- the system ---------------------------------------------------------------------------------------------
 
     @property
@@ -33,7 +38,7 @@ class Keys:
     @property
     def clock(self) -> str:
         """STRING: milliseconds that the scripts add to the server's time, or `=` and the time of one that stands."""
-        return self._key("clock")
+        return self._transport().clock
 
     # --- functions ----------------------------------------------------------------------------------------------
 
@@ -100,7 +105,7 @@ class Keys:
 
     def lane(self, queue: str, function: str) -> str:
         """LIST: the ready messages of one function in one of the two queues; the next one is on the right."""
-        return f"{queue}:lane:{function}"
+        return queue + transport_keys.lane(function)
 
     def lanes(self, queue: str) -> str:
         """LIST: the names of the lanes of a queue that are not empty, each once; the next one is on the right."""
@@ -112,20 +117,20 @@ class Keys:
 
     def wake(self, queue: str) -> str:
         """LIST of at most one token, which wakes a worker that waits for the queue."""
-        return f"{queue}:wake"
+        return transport_keys.wake(queue)
 
     @property
     def consumers(self) -> str:
         """ZSET: worker -> the time (ms, never virtual) until which its leases hold."""
-        return self._key("consumers")
+        return self._transport().consumers
 
     def lease(self, worker: str) -> str:
         """HASH: what one worker holds: `seq|flag|length of queue|queue:lane:function` -> the message."""
-        return self._key("lease", worker)
+        return self._transport().lease(worker)
 
     def begun(self, worker: str) -> str:
         """SET: lease fields of messages that were lost with a worker before, and that this one has begun again."""
-        return self._key("begun", worker)
+        return self._transport().begun(worker)
 
     def call(self, request_id: str) -> str:
         """STRING: a synchronous invocation was put on its queue; expires when its caller does not wait any more."""

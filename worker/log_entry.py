@@ -17,6 +17,21 @@ from worker.invocation import LogEvent
 _START, _END, _REPORT = 0, 1, 2
 
 
+def start_line(request_id: str) -> str:
+    """The platform's line before an invocation."""
+    return f"START RequestId: {request_id} Version: $LATEST"
+
+
+def end_line(request_id: str) -> str:
+    """The platform's line after an invocation."""
+    return f"END RequestId: {request_id}"
+
+
+def report_head(request_id: str) -> str:
+    """How the platform's line begins that says what an invocation took."""
+    return f"REPORT RequestId: {request_id}\t"
+
+
 def attempt_json(stream: str, request_id: str, events: Sequence[LogEvent]) -> bytes:
     """One attempt of an entry. Without a request id (lines that belong to none) every line is kept as it is."""
     return orjson.dumps([stream, request_id, [_line(event, request_id) for event in events]])
@@ -31,11 +46,11 @@ def lines_of(entry: bytes) -> Iterator[tuple[str, int, str]]:
 
 def _line(event: LogEvent, request_id: str) -> list[Any]:
     text = event.message
-    if text == _start(request_id):
+    if text == start_line(request_id):
         return [event.timestamp_ms, _START]
-    if text == _end(request_id):
+    if text == end_line(request_id):
         return [event.timestamp_ms, _END]
-    report = _report(request_id)
+    report = report_head(request_id)
     if text.startswith(report):
         return [event.timestamp_ms, _REPORT, text[len(report) :]]
     return [event.timestamp_ms, text]
@@ -44,22 +59,10 @@ def _line(event: LogEvent, request_id: str) -> list[Any]:
 def _text(line: list[Any], request_id: str) -> str:
     match line[1]:
         case int(kind) if kind == _START:
-            return _start(request_id)
+            return start_line(request_id)
         case int(kind) if kind == _END:
-            return _end(request_id)
+            return end_line(request_id)
         case int(kind) if kind == _REPORT:
-            return _report(request_id) + str(line[2])
+            return report_head(request_id) + str(line[2])
         case text:
             return str(text)
-
-
-def _start(request_id: str) -> str:
-    return f"START RequestId: {request_id} Version: $LATEST"
-
-
-def _end(request_id: str) -> str:
-    return f"END RequestId: {request_id}"
-
-
-def _report(request_id: str) -> str:
-    return f"REPORT RequestId: {request_id}\t"

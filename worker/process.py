@@ -5,7 +5,6 @@ block is done in threads beside it.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from worker.executor import Executor
 from worker.invocation import LogEvent
 from worker.keys import Keys
 from worker.log_entry import attempt_json
+from worker.runtime.chores import Chores
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
@@ -47,7 +47,7 @@ class WorkerProcess:
     settler: Settler
     executor: Executor
     commands: CommandConnection
-    threads: ThreadPoolExecutor
+    deliveries: Chores
 
     @classmethod
     def start(
@@ -78,28 +78,25 @@ class WorkerProcess:
         commands = CommandConnection(redis.connection_pool, loop)
         settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)
         executor = Executor(environments, settler.add, settings.retry_countdowns, clock, is_revoked)
-        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="delivery")
-        process = cls(redis, loop, environments, settler, executor, commands, threads)
+        process = cls(redis, loop, environments, settler, executor, commands, Chores(loop, THREADS))
         process._tidy()
         return process
 
     def in_thread(self, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         """Do `work` in a thread; `done` is handed its result, or what it raised, in the loop."""
 
-        def do() -> None:
-            result: T | Exception
+        def do() -> T | Exception:
             try:
-                result = work()
+                return work()
             except Exception as error:  # noqa: BLE001 - it goes on to whoever asked
-                result = error
-            self.loop.call_soon_threadsafe(lambda: done(result))
+                return error
 
-        self.threads.submit(do)
+        self.deliveries.do(do, done)
 
     def stop(self) -> None:
         """End the environments. What still runs is lost here, and made again by whoever gets it next."""
         self.environments.close()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.deliveries.close()
         self.commands.close()
         self.redis.close()
 

@@ -26,10 +26,9 @@ from producers.internal.app import Internal
 from producers.services import Services
 from tests.conftest import FakeClock
 from tests.waiting import wait_until
-from tests.worker.conftest import ScriptedEnvironments, System, Worker, function
+from tests.worker.conftest import System
 from worker.clock import SystemClock
 from worker.keys import Keys
-from worker.queue import EventQueue
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,4 @@ def gateway(start: Callable[..., Running]) -> Running:
 @pytest.fixture
 def system(redis: Redis, keys: Keys, clock: FakeClock) -> System:
     """A worker whose function `f` succeeds, unless a test says otherwise."""
-    environments = ScriptedEnvironments(clock)
-    worker = Worker(redis, keys, clock, environments, "worker")
-    system = System(redis, keys, clock, environments, EventQueue(redis, keys), worker)
-    system.define(function())
-    return system
+    return System.of(redis, keys, clock)

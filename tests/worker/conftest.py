@@ -213,6 +213,15 @@ class System:
     queue: EventQueue
     worker: Worker
 
+    @classmethod
+    def of(cls, redis: Redis, keys: Keys, clock: FakeClock) -> "System":
+        """A system with one function, `f`, that succeeds."""
+        environments = ScriptedEnvironments(clock)
+        worker = Worker(redis, keys, clock, environments, "worker")
+        system = cls(redis, keys, clock, environments, EventQueue(redis, keys), worker)
+        system.define(function())
+        return system
+
     def define(self, configuration: FunctionConfiguration) -> None:
         """Create or replace a function."""
         self.redis.hset(self.keys.functions, configuration.name, configuration.model_dump_json())
@@ -285,11 +294,7 @@ class System:
 @pytest.fixture
 def system(redis: Redis, keys: Keys, clock: FakeClock) -> System:
     """A system with one function, `f`, that succeeds."""
-    environments = ScriptedEnvironments(clock)
-    worker = Worker(redis, keys, clock, environments, "worker")
-    system = System(redis, keys, clock, environments, EventQueue(redis, keys), worker)
-    system.define(function())
-    return system
+    return System.of(redis, keys, clock)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from worker.arn import Arn
 from worker.clock import Clock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, Lost, Outcome, Succeeded, TimedOut
+from worker.log_entry import end_line, start_line
 from worker.runtime import interpreter, lines, surroundings, wire
 from worker.runtime.child import CannotStart, Child
 from worker.runtime.launcher import Launch, Launcher
@@ -189,7 +190,7 @@ class ExecutionEnvironment:
         invocation = self._invocation
         assert invocation is not None, "an invocation is under way"
         self._started_at = now = self._host.clock.now()
-        self._log.say(lines.start(invocation.request_id), now=now)
+        self._log.say(start_line(invocation.request_id), now=now)
         self._begun = time.monotonic()
 
     def _call(self, process: HandlerProcess | None) -> None:
@@ -270,7 +271,7 @@ class ExecutionEnvironment:
             init_duration_ms=self._init_ms,
             error_type=verdict.blamed,
         )
-        self._log.say(lines.end(request_id), report, now=now)
+        self._log.say(end_line(request_id), report, now=now)
 
     def _outcome(self, verdict: Verdict) -> Outcome:
         if self._is_aborted and isinstance(verdict.outcome, Crashed):

@@ -9,6 +9,7 @@ import math
 from datetime import datetime
 
 from worker.clock import iso_ms
+from worker.log_entry import report_head
 
 
 def init_start(version: str, region: str) -> str:
@@ -22,16 +23,6 @@ def init_report(duration_ms: float, *, phase: str, error_type: str) -> str:
     return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\t{status(error_type)}"
 
 
-def start(request_id: str) -> str:
-    """The line before an invocation."""
-    return f"START RequestId: {request_id} Version: $LATEST"
-
-
-def end(request_id: str) -> str:
-    """The line after an invocation."""
-    return f"END RequestId: {request_id}"
-
-
 def report(
     request_id: str,
     *,
@@ -43,7 +34,7 @@ def report(
 ) -> str:
     """What an invocation took. `error_type` is given when the platform, not the handler, says that it failed."""
     line = (
-        f"REPORT RequestId: {request_id}\t"
+        f"{report_head(request_id)}"
         f"Duration: {duration_ms:.2f} ms\tBilled Duration: {math.ceil(duration_ms)} ms\t"
         f"Memory Size: {memory_size} MB\tMax Memory Used: {max_memory_mb} MB\t"
     )

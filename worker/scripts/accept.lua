@@ -16,6 +16,12 @@ local function accept(ns, event, tail, state, now)
   return event.head .. now .. tail
 end
 
+-- Add something to the list of a function: {[function] = {...}}.
+local function add_to(lists, func, what)
+  local list = lists[func]
+  if list then list[#list + 1] = what else lists[func] = {what} end
+end
+
 -- Put envelopes into the lanes of their functions: {[function] = {envelope…}}. Rings.
 local function put_into_lanes(queue, lanes)
   local any = false

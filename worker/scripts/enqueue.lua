@@ -25,8 +25,7 @@ for i = 4, #ARGV, 5 do
       redis.call('HSET', ns .. 'event:' .. event.id, 'due_at', now + delay)
       put_delayed(KEYS[1], ':lane:' .. event.func, now + delay, envelope)
     else
-      local lane = lanes[event.func]
-      if lane then lane[#lane + 1] = envelope else lanes[event.func] = {envelope} end
+      add_to(lanes, event.func, envelope)
     end
   end
 end

@@ -4,9 +4,9 @@
 -- include: now
 -- include: queue
 -- include: ledger
+-- include: places
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
-local places = {}  -- function -> places taken by this script, which are written at its end
 
 local function namespace_of(queue)
   return string.match(queue, '^{[^}]*}:')
@@ -41,7 +41,7 @@ local function claimed(queue, target, taken, refused, consumer)
   local func = lane_of(target)
   if not func then return end
   namespace = namespace or namespace_of(queue)
-  places[func] = (places[func] or 0) + taken
+  take_places(func, taken)
   if queue ~= namespace .. 'invocations' then return end
   count(func, 'ready', -(taken + refused))
   count(func, 'running', taken + refused)
@@ -51,7 +51,7 @@ local function moved(queue, target, envelope, from, to, consumer, flag)
   local func = lane_of(target)
   if not func then return end
   namespace = namespace or namespace_of(queue)
-  if flag == '-' and from == 'running' then places[func] = (places[func] or 0) - 1 end
+  if flag == '-' and from == 'running' then take_places(func, -1) end
   if queue ~= namespace .. 'invocations' then return end
   count(func, COLUMNS[from], -1)
   count(func, COLUMNS[to], 1)
@@ -60,8 +60,6 @@ end
 
 local function moves_done()
   if not namespace then return end
-  for func, by in pairs(places) do
-    if by ~= 0 then redis.call('HINCRBY', namespace .. 'concurrency', func, by) end
-  end
+  write_places(namespace)
   write_counts(namespace .. 'ledger')
 end

@@ -14,18 +14,14 @@
 -- include: accept
 -- include: send_message
 -- include: log
+-- include: places
 local ns, retention, dead_retention, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
 local now_text = string.format('%.0f', now)
 local NOTHING = {}
-local lanes, freed, logs = {}, {}, {}
+local lanes, logs = {}, {}
 local done, is_done = {}, {}
-
-local function put(func, envelope)
-  lanes[func] = lanes[func] or {}
-  table.insert(lanes[func], envelope)
-end
 
 local function write_history(record, outcome, ...)
   local history = outcome.summary
@@ -44,7 +40,7 @@ local function to_waiting(record, outcome, details, envelope)
     put_delayed(invocations, ':lane:' .. outcome.func, due, envelope)
   else
     write_history(record, outcome, 'state', state)
-    put(outcome.func, envelope)
+    add_to(lanes, outcome.func, envelope)
   end
   count(outcome.func, state, 1)
   if details.uses_attempt then count(outcome.func, 'retried', 1) end
@@ -57,7 +53,7 @@ local function hand_over(delivery, body)
     return send_message(KEYS[6], ns .. 'queue:', delivery.queue, delivery.id, body, delivery.size, '', now)
   end
   local event = {id = delivery.id, func = delivery.func, source = delivery.source, root = delivery.root, head = body}
-  put(delivery.func, accept(ns, event, tail, 'ready', now_text))
+  add_to(lanes, delivery.func, accept(ns, event, tail, 'ready', now_text))
   return true
 end
 
@@ -112,15 +108,14 @@ end
 local function settle(outcome, bodies)
   -- What a handler printed is worth reading even if its result came too late.
   if outcome.log ~= '' then
-    local log = logs[outcome.func]
-    if log then log[#log + 1] = outcome.log else logs[outcome.func] = {outcome.log} end
+    add_to(logs, outcome.func, outcome.log)
   end
   -- The fields go at the end, all at once; until then a second outcome of one must not find it.
   if is_done[outcome.field] or redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
   move(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
-  if may_run(outcome.field) then freed[outcome.func] = (freed[outcome.func] or 0) + 1 end
+  if may_run(outcome.field) then take_places(outcome.func, -1) end
   return 1
 end
 
@@ -148,7 +143,7 @@ for _, outcome in ipairs(outcomes) do
   answers[#answers + 1] = settled and result or (type(result) == 'table' and result.err or tostring(result))
 end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
-for func, places in pairs(freed) do redis.call('HINCRBY', ns .. 'concurrency', func, -places) end
+write_places(ns)
 put_into_lanes(invocations, lanes)
 for func, attempts in pairs(logs) do append_log(ns, func, attempts) end
 write_counts(KEYS[2])

@@ -1,9 +1,9 @@
 """How messages come to a channel: claim, deliver, and wait at the doorbell when there is nothing.
 
 One claim takes as many messages as the channel's window has room for, and carries the acks that have gathered since
-the last one. It is made when at least half of the window is free; when the bell rings; when a delayed message is due;
-and once a second, for producers that know nothing of the bell. What it brings is delivered a few milliseconds at a
-time, so that the loop sees to other things in between.
+the last one. It is made when there is room and little is left to work on; when the bell rings; when a delayed message
+is due; and once a second, for producers that know nothing of the bell. What it brings is delivered a few milliseconds
+at a time, so that the loop sees to other things in between.
 
 When Redis refuses or cannot be reached, everything is tried again a little later, for ever. After each reconnection,
 and every few seconds, what lies in Redis is compared with what is held here: deliveries that were lost on the wire go

@@ -55,11 +55,6 @@ def wake(queue: str) -> str:
     return f"{queue}:wake"
 
 
-def step_of(priority: int) -> int:
-    """The priority step that a priority from 0 to 9 belongs to."""
-    return max(step for step in STEPS if step <= priority)
-
-
 def lane_of(target: str) -> str | None:
     """The lane that a target stands for, None if it is one of the queue's own lists."""
     return target[len(_LANE) :] if target.startswith(_LANE) else None
