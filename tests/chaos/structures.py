@@ -79,6 +79,10 @@ class Snapshot:
     records: Mapping[str, Record]
     ledger: Ledger
 
+    def unheld(self, function: str) -> int:
+        """How many messages of a function nobody holds: they are ready or wait. Canaries come and go beside them."""
+        return sum(placed.function == function for placed in (*self.ready, *self.waiting))
+
     def held_by(self, pid: int) -> Sequence[Placed]:
         """What the worker process `pid` holds."""
         return [placed for worker, all_held in self.held.items() if _pid(worker) == pid for placed in all_held]

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from redis.connection import Connection
 
-from worker.transport.calls import MOST, Claim, Delivery, read_claim
+from worker.transport.calls import MOST, Call, Claim, Delivery, read_claim
 from worker.transport.commands import CommandConnection, Done
 from worker.transport.keys import wake
 from worker.transport.lease import Lease
@@ -134,9 +134,7 @@ class Intake:
             allowance=self._window.allowance(),
             allowances=self._window.allowances(),
         )
-        self._commands.call(
-            call.script, call.keys, call.arguments, lambda reply: self._claimed(reply, queues, acks, most)
-        )
+        self._make(call, lambda reply: self._claimed(reply, queues, acks, most))
 
     def _claimed(self, reply: Any, queues: Sequence[tuple[str, bool]], acks: list[str], most: int) -> None:
         self._is_claiming = False
@@ -193,6 +191,9 @@ class Intake:
         self._in(self._retry, "due", self.claim)
         self._retry = min(self._retry * 2, _LONGEST_RETRY)
 
+    def _make(self, call: Call, done: Done) -> None:
+        self._commands.call(call.script, call.keys, call.arguments, done)
+
     # --- deliveries -------------------------------------------------------------------------------------------------
 
     def _deliver(self) -> None:
@@ -244,17 +245,15 @@ class Intake:
         """Give messages back. If Redis cannot be told the next comparison does it."""
         for start in range(0, len(tags), MOST):
             call = self._lease.calls.release(self._lease.consumer, tags[start : start + MOST])
-            self._commands.call(call.script, call.keys, call.arguments, _ignore)
+            self._make(call, _ignore)
 
     def bury(self, delivery: Delivery, done: Done) -> None:
         """Lay a held message among the dead; `done` gets 1 if it is there."""
-        call = self._lease.calls.bury(self._lease.consumer, delivery.tag, delivery.queue)
-        self._commands.call(call.script, call.keys, call.arguments, done)
+        self._make(self._lease.calls.bury(self._lease.consumer, delivery.tag, delivery.queue), done)
 
     def defer(self, delivery: Delivery, delay_ms: int, envelope: bytes, done: Done) -> None:
         """Keep a held message until later; `done` gets 1 if it is kept."""
-        call = self._lease.calls.defer(self._lease.consumer, delivery.tag, delay_ms, envelope)
-        self._commands.call(call.script, call.keys, call.arguments, done)
+        self._make(self._lease.calls.defer(self._lease.consumer, delivery.tag, delay_ms, envelope), done)
 
     # --- looking after what is held -----------------------------------------------------------------------------------
 
@@ -280,8 +279,7 @@ class Intake:
             if reply == 0:
                 self._lost()
 
-        call = self._lease.calls.heartbeat(self._lease.consumer, self._lease.options.lease_ms)
-        self._commands.call(call.script, call.keys, call.arguments, done)
+        self._make(self._lease.calls.heartbeat(self._lease.consumer, self._lease.options.lease_ms), done)
 
     def _reap(self) -> None:
         self._in(self._lease.options.lease / 5, "reap", self._reap)
@@ -292,8 +290,7 @@ class Intake:
             if reply == MOST:
                 self._reap()
 
-        call = self._lease.calls.reap()
-        self._commands.call(call.script, call.keys, call.arguments, done)
+        self._make(self._lease.calls.reap(), done)
 
     def _reconcile(self) -> None:
         """Give back what lies under the lease and nobody holds; if it was lost, say what others have now."""
