@@ -30,6 +30,10 @@ INIT_TIMEOUT = 10
 DEFAULT_MEMORY_MB = 128
 MAX_MEMORY_MB = 10_240
 
+#: Size of a function's /tmp, in MB. Source: "Lambda quotas".
+DEFAULT_STORAGE_MB = 512
+MAX_STORAGE_MB = 10_240
+
 #: Environment variables of one function, measured as JSON. Source: "Lambda quotas".
 MAX_ENVIRONMENT = 4_096
 

@@ -10,6 +10,7 @@ from worker.clock import from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation
 from worker.lineage import with_root
+from worker.qualifier import find, qualifier_of
 from worker.retry import History
 
 
@@ -18,7 +19,7 @@ class Claimed:
     """One attempt, given to a worker until its lease ends."""
 
     invocation: Invocation
-    function: FunctionConfiguration | None  # None: it was deleted while the event waited
+    function: FunctionConfiguration | None  # what its qualifier stands for; None: it was deleted while the event waited
     history: History
     last_error: FunctionError | None  # of the attempt before
     now_ms: float  # the scripts' time of the claim
@@ -62,6 +63,8 @@ def claimed_of(
     """
     now, _, configuration = context.partition(b"\n")
     function = _function(configuration) if configuration else None
+    if function is not None and headers["task"] != event_message.DELIVER:
+        function = find(function, qualifier_of(headers["arn"]), headers["id"])
     return Claimed(
         invocation=Invocation(
             request_id=headers["id"],

@@ -82,7 +82,7 @@ def record(
         "requestPayload": _embedded(invocation.payload),
     }
     if isinstance(outcome, Succeeded | FunctionError):
-        context: dict[str, Any] = {"statusCode": 200, "executedVersion": "$LATEST"}
+        context: dict[str, Any] = {"statusCode": 200, "executedVersion": function.version}
         if isinstance(outcome, FunctionError):
             context["functionError"] = "Unhandled"
         document["responseContext"] = context

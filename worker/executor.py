@@ -125,7 +125,7 @@ class Executor:
 
     def _run_call(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
         def done(attempt: Attempt) -> None:
-            self._answer(claimed, attempt, Reply.of(attempt))
+            self._answer(claimed, attempt, Reply.of(attempt, function.version))
             ended(attempt.outcome)
 
         return self._environments.run(function, claimed.invocation, done)

@@ -48,8 +48,18 @@ class Keys:
         return self._key("functions")
 
     @property
+    def versions(self) -> str:
+        """HASH: `function:number` -> the configuration of a published version, JSON."""
+        return self._key("versions")
+
+    @property
+    def layers(self) -> str:
+        """HASH: `layer:number` -> a version of a layer, JSON."""
+        return self._key("layers")
+
+    @property
     def policies(self) -> str:
-        """HASH: function name -> its resource policy, JSON."""
+        """HASH: function name, or `function:qualifier` -> its resource policy, JSON."""
         return self._key("policies")
 
     def code(self, sha256: str) -> str:

@@ -18,6 +18,7 @@ from worker.executor import Executor
 from worker.invocation import LogEvent
 from worker.keys import Keys
 from worker.log_entry import attempt_json
+from worker.registry import FunctionRegistry
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
@@ -27,6 +28,7 @@ from worker.settler import Settler
 from worker.transport.commands import CommandConnection
 from worker.transport.loop import Loop
 from worker.transport.script import Script
+from worker.versions import Versions
 
 T = TypeVar("T")
 
@@ -35,6 +37,9 @@ TIDY = 30.0
 
 #: Threads for deliveries.
 THREADS = 4
+
+#: Threads for looking up published versions.
+VERSION_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class WorkerProcess:
     settler: Settler
     executor: Executor
     commands: CommandConnection
+    versions: Versions
     deliveries: Chores
 
     @classmethod
@@ -77,8 +83,9 @@ class WorkerProcess:
         )
         commands = CommandConnection(redis.connection_pool, loop)
         settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)
-        executor = Executor(environments, settler.add, settings.retry_countdowns, clock, is_revoked)
-        process = cls(redis, loop, environments, settler, executor, commands, Chores(loop, THREADS))
+        versions = Versions(environments, FunctionRegistry(redis, keys), Chores(loop, VERSION_THREADS), clock)
+        executor = Executor(versions, settler.add, settings.retry_countdowns, clock, is_revoked)
+        process = cls(redis, loop, environments, settler, executor, commands, versions, Chores(loop, THREADS))
         process._tidy()
         return process
 
@@ -95,6 +102,7 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the environments. What still runs is lost here, and made again by whoever gets it next."""
+        self.versions.close()
         self.environments.close()
         self.deliveries.close()
         self.commands.close()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 from config import limits
+from worker.function import LATEST
 from worker.invocation import Attempt, Crashed, FunctionError, Lost, Outcome, Succeeded, Throttled, TimedOut
 
 _ERRORS = {kind.__name__: kind for kind in (FunctionError, TimedOut, Crashed)}
@@ -16,16 +17,17 @@ class Reply:
 
     outcome: Outcome
     log_tail: bytes = b""
+    version: str = LATEST  # that ran
 
     @classmethod
-    def of(cls, attempt: Attempt) -> "Reply":
-        """The reply for a finished attempt."""
+    def of(cls, attempt: Attempt, version: str) -> "Reply":
+        """The reply for a finished attempt at that version."""
         log = "".join(event.message if event.message.endswith("\n") else event.message + "\n" for event in attempt.log)
-        return cls(attempt.outcome, log.encode("utf-8", "replace")[-limits.MAX_LOG_TAIL :])
+        return cls(attempt.outcome, log.encode("utf-8", "replace")[-limits.MAX_LOG_TAIL :], version)
 
     def encode(self) -> bytes:
         """A line of JSON that says what the outcome is, the response's bytes as they are, and the log's tail."""
-        header: dict[str, object] = {"kind": type(self.outcome).__name__}
+        header: dict[str, object] = {"kind": type(self.outcome).__name__, "version": self.version}
         response = b""
         match self.outcome:
             case FunctionError(response, error_type, error_message):
@@ -55,4 +57,4 @@ class Reply:
                 outcome = Lost(header["reason"])
             case kind:
                 outcome = _ERRORS[kind](response, header["error_type"], header["error_message"])
-        return cls(outcome, log_tail)
+        return cls(outcome, log_tail, header["version"])

@@ -35,7 +35,7 @@ from producers.lambda_.payload import EMPTY
 from producers.lambda_.policy import Policy
 from producers.lambda_.targets import Targets
 from producers.seams import Request, Response, Seams, TargetMissing
-from worker.function import EventInvokeConfig, FunctionConfiguration
+from worker.function import LATEST, EventInvokeConfig, FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.lineage import root_of
@@ -231,7 +231,7 @@ class Lambda:
     def delete_function(self, request: Request, FunctionName: str, Qualifier: str | None = None) -> Response:
         """Delete a function. Events of it that wait are dropped when they become due."""
         name = self._name(request, FunctionName, Qualifier)
-        if name.qualifier == names.LATEST:
+        if name.qualifier == LATEST:
             raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
         self._function(name)
         try:
@@ -580,7 +580,7 @@ def _check_revision(function: FunctionConfiguration, expected: str | None) -> No
 
 
 def _refuse_qualified_policy(name: FunctionName) -> None:
-    if name.qualifier == names.LATEST:
+    if name.qualifier == LATEST:
         raise invalid_parameter("We currently do not support adding policies for $LATEST.")
     if name.qualifier is not None and name.qualifier.isdigit():
         raise function_not_found(name.asked_arn)

@@ -14,9 +14,9 @@ import orjson
 
 from config import limits
 from producers.lambda_.errors import invalid_parameter, not_offered, violated
-from producers.lambda_.names import LATEST, Place
+from producers.lambda_.names import Place
 from worker.arn import function_arn
-from worker.function import FunctionConfiguration
+from worker.function import LATEST, FunctionConfiguration
 from worker.runtime.runtimes import RUNTIMES
 
 #: Runtimes that AWS takes no new functions for, although its service model still names them.

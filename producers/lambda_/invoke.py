@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from producers.errors import ApiError
 from producers.lambda_.errors import function_not_found
-from producers.lambda_.names import LATEST, FunctionName
+from producers.lambda_.names import FunctionName
 from producers.lambda_.payload import EMPTY, check_client_context, check_payload
 from producers.seams import Request, Response
 from worker.clock import Clock
@@ -109,7 +109,7 @@ class Invoker:
 
 
 def _answer(reply: Reply, *, wants_log: bool) -> Response:
-    members: dict[str, object] = {"StatusCode": 200, "ExecutedVersion": LATEST}
+    members: dict[str, object] = {"StatusCode": 200, "ExecutedVersion": reply.version}
     match reply.outcome:
         case Succeeded(response):
             members["Payload"] = response

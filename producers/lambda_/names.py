@@ -12,8 +12,7 @@ from config import limits
 from producers.errors import ApiError
 from producers.lambda_.errors import invalid_parameter, not_found, violated, violation
 from worker.arn import function_arn
-
-LATEST = "$LATEST"
+from worker.function import LATEST
 
 #: Source: the shape NamespacedFunctionName of AWS's service model, with names for the parts.
 _FORM = re.compile(

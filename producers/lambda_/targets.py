@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from redis import Redis
 
-from producers.lambda_ import names
 from producers.lambda_.names import Place
 from worker.arn import Arn, MalformedArn
+from worker.function import LATEST
 from worker.keys import Keys
 
 
@@ -46,4 +46,4 @@ def _is_whole(arn: Arn) -> bool:
     if arn.service != "lambda":
         return True
     kind, _, name = arn.resource.partition(":")
-    return kind == "function" and name.partition(":")[2] in ("", names.LATEST)
+    return kind == "function" and name.partition(":")[2] in ("", LATEST)

@@ -106,7 +106,7 @@ def test_invocations_share_a_warm_environment(pool, driven, function):
     first, second = driven.run(function, event(1, "A")), driven.run(function, event(2, "B"))
 
     assert [result(first), result(second)] == [[1, "A", pid_of(first), 1], [2, "B", pid_of(first), 2]]
-    assert repr(pool) == "<EnvironmentPool running={} idle={'f': 1}>"
+    assert repr(pool) == "<EnvironmentPool running={} idle={'f:$LATEST': 1}>"
     assert (pool.running, pool.idle) == (Counter(), 1)
 
 
@@ -133,7 +133,7 @@ def test_many_at_once(pool, driver, function):
     assert sorted((pid, number) for _, _, pid, number in answers) == sorted(
         (pid, number + 1) for pid, count in calls.items() for number in range(count)
     )
-    assert repr(pool) == f"<EnvironmentPool running={{}} idle={{'f': {min(len(calls), 4)}}}>"
+    assert repr(pool) == f"<EnvironmentPool running={{}} idle={{'f:$LATEST': {min(len(calls), 4)}}}>"
 
 
 def test_new_revision_replaces_the_old(pool, driven, function):
@@ -145,7 +145,7 @@ def test_new_revision_replaces_the_old(pool, driven, function):
 
     assert new != old
     assert is_gone(old)
-    assert repr(pool) == "<EnvironmentPool running={} idle={'f': 1}>"
+    assert repr(pool) == "<EnvironmentPool running={} idle={'f:$LATEST': 1}>"
 
 
 def test_sweep_closes_what_is_idle_for_five_minutes(pool, driven, function, movable):
@@ -193,7 +193,7 @@ def test_close_ends_everything(pool, driven, driver, function, folder):
     run = pool.run(function, event({"mark": str(mark)}), attempts.append)
     driver.until(mark.exists, "the handler runs")
     running = run.pid
-    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'g': 1}>"
+    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'g:$LATEST': 1}>"
 
     pool.close()
 
@@ -230,7 +230,7 @@ def test_killed_run(pool, driver, function, folder):
 
     assert [type(attempt.outcome) for attempt in attempts] == [Crashed]
     assert [is_gone(pid) for pid in pids] == [True, False]
-    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'f': 1}>"
+    assert repr(pool) == "<EnvironmentPool running={'f': 1} idle={'f:$LATEST': 1}>"
     runs[0].kill()  # it is over: nothing happens to whoever has its environment now
     runs[1].kill()
     driver.until(lambda: len(attempts) == 2, "the other one is answered")

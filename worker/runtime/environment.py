@@ -70,7 +70,7 @@ class ExecutionEnvironment:
         self._host = host
         self._interpreter = interpreter.find(function.runtime)
         self._temporary = Path(tempfile.mkdtemp(dir=host.temporary, prefix=""))
-        stream = f"{host.clock.now():%Y/%m/%d}/[$LATEST]{secrets.token_hex(16)}"
+        stream = f"{host.clock.now():%Y/%m/%d}/[{function.version}]{secrets.token_hex(16)}"
         self._log = Log(function.name, stream, host.clock, host.sink, host.chores.do)
         self._log.on_handed_on = self._on_handed_on
         self._process: HandlerProcess | None = None

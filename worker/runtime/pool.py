@@ -123,7 +123,7 @@ class EnvironmentPool:
         if self._is_closed:
             self._host.loop.call_soon_threadsafe(lambda: self._lose(run, _ENDING))
             return run
-        environment, outdated = self._idle.take(function.name, function.revision_id)
+        environment, outdated = self._idle.take(function.label, function.revision_id)
         for old in outdated:
             old.close()
         if environment is not None:
@@ -179,7 +179,7 @@ class EnvironmentPool:
         function = environment.function
         surplus = self._idle.put(
             environment,
-            function=function.name,
+            function=function.label,
             revision=function.revision_id,
             is_warm=environment.is_warm,
             now=self._clock.monotonic(),
