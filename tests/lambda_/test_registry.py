@@ -133,3 +133,60 @@ def test_a_change_that_raises_changes_nothing(registry: FunctionRegistry, keys: 
         registry.update("f", refuse)
 
     assert function() == registry.get("f")
+
+
+def publish(registry: FunctionRegistry, number: str, **fields: Any) -> FunctionConfiguration:
+    """Publish what `$LATEST` is, as that version."""
+
+    def change(latest: FunctionConfiguration) -> FunctionConfiguration:
+        published = latest.published | {number: f"r{number}"}
+        return latest.model_copy(update={"published": published, "last_version": int(number), **fields})
+
+    return registry.update(
+        "f", change, publish=lambda new: function(version=number).model_copy(update={"revision_id": f"r{number}"})
+        if new.published
+        else None,
+    )  # fmt: skip
+
+
+def test_published_version_is_found_as_it_was(registry: FunctionRegistry, redis: Redis, keys: Keys) -> None:
+    """It does not change with `$LATEST`, keeps its code, and goes by itself or with its function."""
+    registry.create(function(), storing(keys))
+    latest = publish(registry, "1")
+    registry.update("f", lambda now: now.model_copy(update={"code_sha256": OTHER}), storing(keys, OTHER))
+
+    version = registry.version("f", "1")
+
+    assert version is not None
+    assert (version.version, version.code_sha256, version.revision_id) == ("1", CODE, "r1")
+    assert registry.versions(latest) == [version]
+    assert kept_code(redis, keys) == {CODE: "stays", OTHER: "stays"}
+
+    registry.update("f", lambda now: now.model_copy(update={"published": {}}), delete_version="1")
+
+    assert registry.version("f", "1") is None
+    assert kept_code(redis, keys) == {CODE: "expires", OTHER: "stays"}
+
+
+def test_function_goes_with_versions_and_policies(registry: FunctionRegistry, redis: Redis, keys: Keys) -> None:
+    """After delete nothing of it is left: no version, no policy of a version or alias, and no code."""
+    registry.create(function(), storing(keys))
+    publish(registry, "1", code_sha256=OTHER)
+    registry.update_policy("f", lambda _: b"policy", "1")
+
+    registry.delete("f")
+
+    assert (registry.version("f", "1"), registry.policy("f", "1")) == (None, None)
+    assert redis.exists(keys.versions, keys.policies, keys.functions) == 0
+    assert kept_code(redis, keys) == {CODE: "expires"}
+
+
+def test_layer_keeps_its_package(registry: FunctionRegistry, redis: Redis, keys: Keys) -> None:
+    """A package that a layer of some function is made of stays, also when it is nobody's code any more."""
+    registry.create(function(), storing(keys))
+    layer = {"arn": "arn:layer:1", "code_sha256": CODE, "code_size": 1}
+    registry.create(function("g", OTHER, layers=(layer,)), storing(keys, OTHER))
+
+    registry.delete("f")
+
+    assert kept_code(redis, keys) == {CODE: "stays", OTHER: "stays"}
