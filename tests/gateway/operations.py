@@ -23,6 +23,9 @@ OPERATIONS: dict[str, tuple[str, ...]] = {
     ),
     "events": ("PutRule", "PutTargets", "RemoveTargets", "DeleteRule", "ListRules", "DescribeRule", "PutEvents"),
     "logs": ("FilterLogEvents", "GetLogEvents", "DescribeLogStreams"),
+    "cloudformation": (
+        "DescribeStacks", "ListStacks", "DescribeStackResource", "DescribeStackResources", "ListStackResources",
+    ),
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""CloudFormation, for reading: stacks and their functions."""
