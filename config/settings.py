@@ -84,6 +84,14 @@ class Settings(BaseSettings):
         "Read by the workers.",
     )
 
+    shutdown_grace: float = Field(
+        default=10.0,
+        ge=0,
+        le=900,
+        description="Seconds that handlers have to end when the system stops. What still runs then is handed back, "
+        "and runs again at the next start. Read by `thrice up`.",
+    )
+
     @field_validator("retry_countdowns", mode="before")
     @classmethod
     def _parse_countdowns(cls, value: Any) -> Any:

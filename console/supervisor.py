@@ -2,6 +2,9 @@
 
 A part that dies comes back after a pause that doubles from half a second to half a minute, and falls back once the part
 has stayed up. What the parts print goes to a log file each; what happens to them is told in one line each.
+
+Who is asked to stop has time to finish. A worker whose handlers need longer is then told to hand back what it holds, so
+that nobody has to find its leases later; only who does not do that either is killed.
 """
 
 import asyncio
@@ -21,7 +24,7 @@ LONGEST_PAUSE = 30.0
 #: A part that was up for so many seconds has recovered: its next pause is the first again.
 RECOVERED = 60.0
 
-#: How long a part may take to stop, in seconds, before it is killed.
+#: How long a part may take to stop, in seconds: after it was asked, and after it was told to leave everything.
 GRACE = 10.0
 
 #: A log that is larger than this many bytes when its part starts is put aside as `….log.1`.
@@ -38,6 +41,8 @@ class Part:
     command: list[str]
     signal_on_orphaning: signal.Signals = signal.SIGKILL  # what it gets when we are gone
     inherits: tuple[int, ...] = ()  # descriptors of ours that it keeps open
+    stage: int = 0  # parts of one stage are stopped together, the last stage first
+    signal_to_leave: signal.Signals | None = None  # tells it to end at once, in order, whatever it is doing
     process: asyncio.subprocess.Process | None = None
     keeper: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
@@ -45,8 +50,17 @@ class Part:
 class Supervisor:
     """Runs parts. `say` is called with each line that a person should see."""
 
-    def __init__(self, logs: Path, environment: Mapping[str, str], clock: Clock, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        environment: Mapping[str, str],
+        clock: Clock,
+        say: Callable[[str], None],
+        *,
+        grace: float = GRACE,
+    ) -> None:
         self.logs = logs
+        self._grace = grace
         self._environment = dict(environment)
         self._clock = clock
         self._say = say
@@ -61,12 +75,13 @@ class Supervisor:
         part.keeper = asyncio.create_task(self._keep(part))
 
     async def stop(self) -> None:
-        """Stop the parts, the last started first; each is asked, given time, and killed if it takes longer."""
+        """Stop the parts, stage by stage; each is asked, given time, and killed if it takes longer."""
         self._is_stopping = True
-        for part in reversed(self._parts):
+        for part in self._parts:
             if part.keeper is not None:
                 part.keeper.cancel()
-            await self._end(part)
+        for stage in sorted({part.stage for part in self._parts}, reverse=True):
+            await asyncio.gather(*(self._end(part) for part in self._parts if part.stage == stage))
 
     def kill(self) -> None:
         """End everything at once."""
@@ -116,12 +131,29 @@ class Supervisor:
         if part.process is None or part.process.returncode is not None:
             return
         part.process.terminate()
-        try:
-            await asyncio.wait_for(part.process.wait(), GRACE)
-        except TimeoutError:
-            self._say(f"{part.name} is still busy after {GRACE:g} s and is killed; nothing accepted is lost by that.")
-            _signal_group(part, signal.SIGKILL)
-            await part.process.wait()
+        if part.signal_to_leave is None:
+            if await _has_ended(part.process, GRACE):
+                return
+        else:
+            if await _has_ended(part.process, self._grace):
+                return
+            self._say(
+                f"{part.name} is still busy after {self._grace:g} s; what it runs is handed back, and runs again."
+            )
+            part.process.send_signal(part.signal_to_leave)
+            if await _has_ended(part.process, GRACE):
+                return
+        self._say(f"{part.name} does not end and is killed; nothing accepted is lost by that.")
+        _signal_group(part, signal.SIGKILL)
+        await part.process.wait()
+
+
+async def _has_ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(process.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _signal_group(part: Part, number: signal.Signals) -> None:

@@ -84,7 +84,9 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
     async with preflight.held_folder(settings, say) as lock:
         preflight.check_port(settings)
         read_credentials(settings)
-        supervisor = Supervisor(settings.folder / "logs", _environment(settings), clock, say)
+        supervisor = Supervisor(
+            settings.folder / "logs", _environment(settings), clock, say, grace=settings.shutdown_grace
+        )
         try:
             server = await _start_redis(settings, supervisor, lock)
             redis = config_redis.connect(settings)
@@ -144,12 +146,15 @@ def _left_over(redis: Redis) -> tuple[Account, int]:
 
 def _parts(settings: Settings) -> list[Part]:
     python = [sys.executable, "-m"]
-    parts = [Part("gateway", [*python, "producers.gateway"])]
-    parts += [
-        Part(f"worker-{number}", [*python, *worker_command(f"worker-{number}")])
-        for number in range(1, settings.workers + 1)
+    workers = [
+        Part(name, [*python, *worker_command(name)], stage=2, signal_to_leave=signal.SIGQUIT)
+        for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
     ]
-    return [*parts, Part("scheduler", [*python, "producers.scheduler"])]
+    return [
+        Part("gateway", [*python, "producers.gateway"], stage=1),
+        *workers,
+        Part("scheduler", [*python, "producers.scheduler"], stage=3),
+    ]
 
 
 def worker_command(name: str) -> list[str]:

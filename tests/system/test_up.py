@@ -13,6 +13,15 @@ from tests.system.running import BIN, RunningSystem, environment, free_port
 from tests.waiting import wait_until
 from worker.keys import LAYOUT
 
+SLOW = """
+import time
+
+def handler(event, context):
+    with open({mark!r}, 'a') as mark:
+        mark.write('x')
+    time.sleep(500)
+"""
+
 
 def refused(folder, port: int, **variables: str) -> tuple[int, str]:
     """What a `thrice up` that must not start says: exit status and text."""
@@ -133,6 +142,25 @@ def test_stop_leaves_no_process_behind(start_up: Callable[..., RunningSystem]):
     assert system.process.returncode == 0
     assert system.processes() == {}
     assert "Traceback" not in system.printed
+
+
+def test_what_does_not_end_in_time_is_handed_back(start_up: Callable[..., RunningSystem]):
+    """A handler that needs longer than the grace ends with its worker, whose event is ready again at once."""
+    system = start_up(THRICE_SHUTDOWN_GRACE="0.5")
+    mark = system.folder / "begun"
+    system.create_function("slow", SLOW.format(mark=str(mark)), Timeout=600)
+    answer = system.client("lambda").invoke(FunctionName="slow", InvocationType="Event")
+    wait_until(lambda: mark.exists() and mark.read_text() == "x", "it runs")
+
+    system.stop()
+    again = start_up(THRICE_SHUTDOWN_GRACE="0.5")
+    wait_until(lambda: mark.read_text() == "xx", "it runs again")
+
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    event = again.get(f"/_thrice/events/{request_id}")[1]
+    assert "still busy after 0.5 s; what it runs is handed back" in system.printed
+    assert "is killed" not in system.printed
+    assert (event["state"], event["attempts_made"], event.get("workers_lost", 0)) == ("running", 0, 0)
 
 
 def test_parts_end_with_the_supervisor(start_up: Callable[..., RunningSystem]):
