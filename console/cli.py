@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -154,6 +155,29 @@ def await_(
         print("thrice: name one event by its request id, or say --all. See thrice await --help.", file=sys.stderr)
         sys.exit(2)
     sys.exit(wait(_settings(), request_id, timeout))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it, as a .tar.gz. One that exists is left as it is.")],
+) -> None:
+    """Write everything that is kept into one file: queue, functions, objects, credentials.
+
+    The system may run meanwhile; the backup is of one moment. It is loaded and read before it is packed.
+    """
+    from console.backup import backup as run
+
+    sys.exit(run(_settings(), file))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `thrice backup` wrote.", exists=True, dir_okay=False)],
+) -> None:
+    """Fill an empty data folder (THRICE_DATA_DIR) from a backup. Then start it with `thrice up`."""
+    from console.backup import restore as run
+
+    sys.exit(run(_settings(), file))
 
 
 def main() -> None:
