@@ -158,6 +158,18 @@ def await_(
 
 
 @app.command()
+def restart() -> None:
+    """Replace the processes of a running system one after the other, as after an upgrade; callers do not notice.
+
+    The new gateway works before the old one ends, and the port is never closed. Each worker settles what it runs, hands
+    back what waits, and another takes its place. Sends SIGHUP to `thrice up`, which must run with the same data folder.
+    """
+    from console.restart import restart as run
+
+    sys.exit(run(_settings()))
+
+
+@app.command()
 def backup(
     file: Annotated[Path, typer.Argument(help="Where to write it, as a .tar.gz. One that exists is left as it is.")],
 ) -> None:

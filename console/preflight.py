@@ -21,6 +21,9 @@ from worker.keys import LAYOUT, Keys
 #: How long Redis may take to load its data, in seconds.
 LOADING = 60.0
 
+#: How many callers may wait to be let in.
+BACKLOG = 2_048
+
 #: How long the parts of an earlier run that was killed may take to end, in seconds.
 ENDING = 15.0
 
@@ -85,23 +88,29 @@ def _is_alive(pid: str) -> bool:
     return True
 
 
-def check_port(settings: Settings) -> None:
-    """Refuse to start where the gateway could not listen.
+def listen(settings: Settings) -> socket.socket:
+    """Take the port that the gateway answers on, before there is a gateway.
+
+    It stays ours when a gateway dies or is replaced: who connects meanwhile waits for the next one, and is not refused.
 
     Raises:
         CannotStart: the port is taken, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.ExitStack() as unless_taken:
+        door = unless_taken.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            door.bind((settings.host, settings.port))
+            door.listen(BACKLOG)
         except OSError as error:
             raise CannotStart(
                 f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
                 "Another program may be using the port; set THRICE_PORT to a free one, or THRICE_HOST to an address "
                 "of this machine."
             ) from None
+        unless_taken.pop_all()
+    return door
 
 
 def reset_clock(redis: Redis, settings: Settings, say: Callable[[str], None]) -> None:

@@ -3,6 +3,10 @@
 A part that dies comes back after a pause that doubles from half a second to half a minute, and falls back once the part
 has stayed up. What the parts print goes to a log file each; what happens to them is told in one line each.
 
+A part can be renewed: its process is replaced, by the code and the interpreter that are there now. Of one that may run
+twice the new process is started first, and the old one ended when the new one works, so that nobody finds it away; the
+others end first. How many times that was done, and which processes there are, is in a file, for whoever waits for it.
+
 Who is asked to stop has time to finish. A worker whose handlers need longer is then told to hand back what it holds, so
 that nobody has to find its leases later; only who does not do that either is killed.
 """
@@ -15,6 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from worker.clock import Clock
 
 #: The pause before a part that died is started again, in seconds: first, and longest.
@@ -26,6 +32,12 @@ RECOVERED = 60.0
 
 #: How long a part may take to stop, in seconds: after it was asked, and after it was told to leave everything.
 GRACE = 10.0
+
+#: How long a renewed part may take until it works, in seconds.
+PATIENCE = 60.0
+
+#: The file below the folder of the logs that says which processes there are.
+PARTS = "parts.json"
 
 #: A log that is larger than this many bytes when its part starts is put aside as `….log.1`.
 LARGEST_LOG = 20_000_000
@@ -43,6 +55,9 @@ class Part:
     inherits: tuple[int, ...] = ()  # descriptors of ours that it keeps open
     stage: int = 0  # parts of one stage are stopped together, the last stage first
     signal_to_leave: signal.Signals | None = None  # tells it to end at once, in order, whatever it is doing
+    is_renewable: bool = False
+    may_overlap: bool = False  # two of it may run for a moment
+    is_working: "Callable[[int], bool] | None" = None  # whether the process of that id does its work; may block
     process: asyncio.subprocess.Process | None = None
     keeper: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
@@ -66,6 +81,7 @@ class Supervisor:
         self._say = say
         self._parts: list[Part] = []
         self._is_stopping = False
+        self._renewals = 0
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def start(self, part: Part) -> None:
@@ -81,13 +97,61 @@ class Supervisor:
             if part.keeper is not None:
                 part.keeper.cancel()
         for stage in sorted({part.stage for part in self._parts}, reverse=True):
-            await asyncio.gather(*(self._end(part) for part in self._parts if part.stage == stage))
+            await asyncio.gather(*(self._end(part, part.process) for part in self._parts if part.stage == stage))
+
+    async def renew(self) -> None:
+        """Replace the processes of all parts that can be renewed, one after the other."""
+        for part in self._parts:
+            if part.is_renewable and not self._is_stopping:
+                await self._renew(part)
+        self._renewals += 1
+        self._note()
+
+    def break_off(self) -> None:
+        """Renew nothing more: the system is about to be stopped."""
+        self._is_stopping = True
+
+    async def _renew(self, part: Part) -> None:
+        old = part.process
+        assert old is not None, "a part that was started has a process"
+        assert part.keeper is not None, "a part that was started is kept running"
+        part.keeper.cancel()
+        try:
+            if not part.may_overlap:
+                await self._end(part, old)
+            await self._spawn(part)
+            new = part.process
+            assert new is not None, "it was started a moment ago"
+            if await self._has_begun_to_work(part, new):
+                if part.may_overlap:
+                    await self._end(part, old)
+                self._say(f"{part.name} is renewed: process {new.pid} in place of {old.pid}")
+            elif part.may_overlap:
+                part.process = old
+                await self._end(part, new)
+                self._say(
+                    f"{part.name} is not renewed: the new process did not begin to work, so process {old.pid} goes on. "
+                    f"Its log: {self.log_of(part)}"
+                )
+        finally:
+            part.keeper = asyncio.create_task(self._keep(part))
+
+    async def _has_begun_to_work(self, part: Part, process: asyncio.subprocess.Process) -> bool:
+        """Wait for it; False if it ended instead, or has not within PATIENCE."""
+        if part.is_working is None:
+            return process.returncode is None
+        deadline = self._clock.monotonic() + PATIENCE
+        while process.returncode is None and self._clock.monotonic() < deadline and not self._is_stopping:
+            if await asyncio.to_thread(part.is_working, process.pid):
+                return True
+            await asyncio.sleep(0.05)
+        return False
 
     def kill(self) -> None:
         """End everything at once."""
         self._is_stopping = True
         for part in self._parts:
-            _signal_group(part, signal.SIGKILL)
+            _signal_group(part.process, signal.SIGKILL)
 
     def log_of(self, part: Part) -> Path:
         """Where the part's output goes."""
@@ -109,6 +173,14 @@ class Supervisor:
                 pass_fds=part.inherits,
                 start_new_session=True,  # a terminal's Ctrl-C reaches us alone, and we stop the parts in order
             )
+        self._note()
+
+    def _note(self) -> None:
+        """Write down which processes there are, whole or not at all."""
+        processes = {part.name: part.process.pid for part in self._parts if part.process is not None}
+        unfinished = self.logs / ".parts.json"
+        unfinished.write_bytes(orjson.dumps({"renewals": self._renewals, "processes": processes}))
+        unfinished.replace(self.logs / PARTS)
 
     async def _keep(self, part: Part) -> None:
         pause = FIRST_PAUSE
@@ -127,25 +199,25 @@ class Supervisor:
             pause = min(pause * 2, LONGEST_PAUSE)
             await self._spawn(part)
 
-    async def _end(self, part: Part) -> None:
-        if part.process is None or part.process.returncode is not None:
+    async def _end(self, part: Part, process: asyncio.subprocess.Process | None) -> None:
+        if process is None or process.returncode is not None:
             return
-        part.process.terminate()
+        process.terminate()
         if part.signal_to_leave is None:
-            if await _has_ended(part.process, GRACE):
+            if await _has_ended(process, GRACE):
                 return
         else:
-            if await _has_ended(part.process, self._grace):
+            if await _has_ended(process, self._grace):
                 return
             self._say(
                 f"{part.name} is still busy after {self._grace:g} s; what it runs is handed back, and runs again."
             )
-            part.process.send_signal(part.signal_to_leave)
-            if await _has_ended(part.process, GRACE):
+            process.send_signal(part.signal_to_leave)
+            if await _has_ended(process, GRACE):
                 return
         self._say(f"{part.name} does not end and is killed; nothing accepted is lost by that.")
-        _signal_group(part, signal.SIGKILL)
-        await part.process.wait()
+        _signal_group(process, signal.SIGKILL)
+        await process.wait()
 
 
 async def _has_ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
@@ -156,9 +228,9 @@ async def _has_ended(process: asyncio.subprocess.Process, seconds: float) -> boo
     return True
 
 
-def _signal_group(part: Part, number: signal.Signals) -> None:
-    if part.process is not None and part.process.returncode is None:
-        os.killpg(part.process.pid, number)
+def _signal_group(process: asyncio.subprocess.Process | None, number: signal.Signals) -> None:
+    if process is not None and process.returncode is None:
+        os.killpg(process.pid, number)
 
 
 def _how(code: int) -> str:

@@ -9,15 +9,17 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import orjson
 from redis import Redis
+from redis.exceptions import RedisError
 
 from config import redis as config_redis
 from config.credentials import read_credentials
@@ -44,6 +46,7 @@ class Ready:
     took: float  # seconds since the start
     left_over: Account
     dead: int
+    supervisor: Supervisor
 
 
 class Say(Protocol):
@@ -68,7 +71,7 @@ async def up(settings: Settings, say: Say) -> None:
     async with running(settings, say.line, stop) as ready:
         if ready is not None:
             say.ready(ready)
-            await stop.wait()
+            await _renew_when_asked(ready.supervisor, stop)
         say.line("stopping: scheduler, workers, gateway, Redis. What is queued stays in the data folder.")
 
 
@@ -82,7 +85,7 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
     clock = SystemClock()
     started = clock.monotonic()
     async with preflight.held_folder(settings, say) as lock:
-        preflight.check_port(settings)
+        door = preflight.listen(settings)
         read_credentials(settings)
         supervisor = Supervisor(
             settings.folder / "logs", _environment(settings), clock, say, grace=settings.shutdown_grace
@@ -94,7 +97,7 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
                 name = await preflight.usable_redis(redis, server)
                 preflight.reset_clock(redis, settings, say)
                 left_over, dead = _left_over(redis)
-                for part in _parts(settings):
+                for part in _parts(settings, door):
                     await supervisor.start(part)
                 round_trip = await _wait_for_canary(settings, supervisor, stop, clock)
             finally:
@@ -103,9 +106,28 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
                 yield None
             else:
                 took = clock.monotonic() - started
-                yield Ready(settings.gateway_url, name, settings.workers, round_trip, took, left_over, dead)
+                yield Ready(settings.gateway_url, name, settings.workers, round_trip, took, left_over, dead, supervisor)
         finally:
             await supervisor.stop()
+            door.close()
+
+
+async def _renew_when_asked(supervisor: Supervisor, stop: asyncio.Event) -> None:
+    """Until `stop`, renew the parts at each SIGHUP: `thrice restart` sends it."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+    stopping = asyncio.create_task(stop.wait())
+    while not stopping.done():
+        asking = asyncio.create_task(asked.wait())
+        await asyncio.wait({stopping, asking}, return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
+        if asked.is_set() and not stopping.done():
+            asked.clear()
+            renewing = asyncio.create_task(supervisor.renew())
+            await asyncio.wait({stopping, renewing}, return_when=asyncio.FIRST_COMPLETED)
+            if not renewing.done():
+                supervisor.break_off()
+            await renewing
 
 
 def stop_signals() -> asyncio.Event:
@@ -144,17 +166,48 @@ def _left_over(redis: Redis) -> tuple[Account, int]:
     return Ledger.of(redis.hgetall(keys.ledger)).total, int(redis.zcard(keys.dead))
 
 
-def _parts(settings: Settings) -> list[Part]:
+def _parts(settings: Settings, door: socket.socket) -> list[Part]:
     python = [sys.executable, "-m"]
     workers = [
-        Part(name, [*python, *worker_command(name)], stage=2, signal_to_leave=signal.SIGQUIT)
+        Part(
+            name,
+            [*python, *worker_command(name)],
+            stage=2,
+            signal_to_leave=signal.SIGQUIT,
+            is_renewable=True,
+            is_working=lambda pid: _takes_work(settings, pid),
+        )
         for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
     ]
-    return [
-        Part("gateway", [*python, "producers.gateway"], stage=1),
-        *workers,
-        Part("scheduler", [*python, "producers.scheduler"], stage=3),
-    ]
+    gateway = Part(
+        "gateway",
+        [*python, "producers.gateway", str(door.fileno())],
+        inherits=(door.fileno(),),
+        stage=1,
+        is_renewable=True,
+        may_overlap=True,
+        is_working=lambda pid: _answers(settings, pid),
+    )
+    scheduler = Part("scheduler", [*python, "producers.scheduler"], stage=3, is_renewable=True, may_overlap=True)
+    return [gateway, *workers, scheduler]
+
+
+def _answers(settings: Settings, pid: int) -> bool:
+    """Whether the gateway process of that id answers, and finds the system healthy. Two may answer at one port."""
+    health = _health(settings) or {}
+    return health.get("status") == "ok" and health.get("gateway_pid") == pid
+
+
+def _takes_work(settings: Settings, pid: int) -> bool:
+    """Whether a worker process has said that it lives: then it asks for work, too."""
+    redis = config_redis.connect(settings)
+    try:
+        consumers = cast("list[bytes]", redis.zrange(Keys().consumers, 0, -1))
+    except RedisError:
+        return False
+    finally:
+        redis.close()
+    return any(consumer.decode().split(".")[-2] == str(pid) for consumer in consumers)
 
 
 def worker_command(name: str) -> list[str]:

@@ -1,4 +1,6 @@
-"""The gateway as a process: `python -m producers.gateway`. One port for all services.
+"""The gateway as a process: `python -m producers.gateway [DESCRIPTOR]`. One port for all services.
+
+The descriptor is that of a socket that listens already, which gateways may share; without one it listens itself.
 
 Beside the requests its event loop sends the canary, and once an hour it removes what interrupted uploads left behind.
 """
@@ -6,6 +8,7 @@ Beside the requests its event loop sends the canary, and once an hour it removes
 import asyncio
 import contextlib
 import logging
+import socket
 import sys
 
 import uvicorn
@@ -25,8 +28,8 @@ TIDY = 3_600.0
 _log = logging.getLogger("thrice.gateway")
 
 
-async def serve(settings: config_settings.Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT."""
+async def serve(settings: config_settings.Settings, door: socket.socket | None = None) -> None:
+    """Answer requests until SIGTERM or SIGINT, at a door that is open already or at one of its own."""
     built = services.build(settings)
     canary = Canary(built.seams, built.queue, built.async_redis)
     credentials = read_credentials(settings)
@@ -64,7 +67,7 @@ async def serve(settings: config_settings.Settings) -> None:
         )
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises what ended it once more
-        await server.serve()
+        await server.serve(None if door is None else [door])
 
 
 async def _tidy(built: services.Services) -> None:
@@ -79,16 +82,16 @@ async def _tidy(built: services.Services) -> None:
         await asyncio.sleep(TIDY)
 
 
-def main() -> None:
-    """Run the gateway by the settings of the environment."""
+def main(descriptor: int | None = None) -> None:
+    """Run the gateway by the settings of the environment. `descriptor` is that of a socket that listens."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         settings = config_settings.load()
     except config_settings.SettingsError as error:
         sys.exit(str(error))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings))
+        runner.run(serve(settings, None if descriptor is None else socket.socket(fileno=descriptor)))
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else None)

@@ -4,6 +4,7 @@ Nobody signs these requests. What is private can only be had by one who knows wh
 request id, a deployment package by the SHA-256 of its bytes, as GetFunction tells it.
 """
 
+import os
 from typing import cast
 
 from redis.asyncio import Redis as AsyncRedis
@@ -35,6 +36,7 @@ class Pages:
             "status": "ok" if health.is_healthy else "unavailable",
             "reason": health.reason,
             "canary_round_trip_ms": health.round_trip_ms,
+            "gateway_pid": os.getpid(),
         }
         return answer_json(200 if health.is_healthy else 503, document)
 
