@@ -52,10 +52,11 @@ while :; do
     case $event in
         '"fail"') curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/error" \
             -H 'Lambda-Runtime-Function-Error-Type: Runtime.Odd' -d '{"errorMessage": "m", "errorType": "Odd"}' ;;
-        '"text"') curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/error" -H 'Lambda-Runtime-Function-Error-Type: Runtime.Odd' -d 'no JSON' ;;
+        '"text"') curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/error" \
+            -H 'Lambda-Runtime-Function-Error-Type: Runtime.Odd' -d 'no JSON' ;;
         '"exit"') exit 3 ;;
         '"big"') head -c 6300000 /dev/zero | tr '\\0' 1 > "$TMPDIR/big"
-            curl -sS -o "$TMPDIR/answer" -w '%{http_code}\\n' "$api/invocation/$id/response" --data-binary "@$TMPDIR/big" ;;
+            curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/response" --data-binary "@$TMPDIR/big" ;;
         '"leave"') curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/response" -d '"left"'; exit 0 ;;
         *) curl -sS -o "$TMPDIR/answer" "$api/invocation/$id/response" -d "{\\"n\\": $n, \\"event\\": $event}" ;;
     esac
@@ -233,7 +234,8 @@ def rust_program(tmp_path_factory):
         pytest.skip("rustc is not installed.")
     folder = tmp_path_factory.mktemp("rust")
     (folder / "main.rs").write_text(RUST)
-    built = subprocess.run([rustc, "-o", folder / "bootstrap", folder / "main.rs"], capture_output=True, text=True)
+    command = [rustc, "-o", folder / "bootstrap", folder / "main.rs"]
+    built = subprocess.run(command, check=False, capture_output=True, text=True)
     if built.returncode:
         pytest.skip(f"rustc does not work here: {built.stderr[:300]}")
     return (folder / "bootstrap").read_bytes()
