@@ -510,8 +510,30 @@ def arrange_interpreter() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
-def main(control: int, lifeline: int, largest: int) -> None:
-    """Run as the leader of a process group of its own; `control` and `lifeline` are inherited descriptors."""
+def run_command(control: int, lifeline: int, command: list[str]) -> None:
+    """Become another program, which asks for its invocations over the Runtime API. Only what goes wrong is sent here.
+
+    What was asked of the kernel holds on: the program inherits the lifeline, and with it its end.
+    """
+    os.set_inheritable(lifeline, True)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and programs inherit what is ignored
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        # Go's words, in which AWS's platform says it
+        message = f"fork/exec {command[0]}: {os.strerror(error.errno or 0).lower()}"
+        kind = "Runtime.InvalidEntrypoint"
+        described = json.dumps({"errorType": kind, "errorMessage": message}).encode()
+        send(control, INIT_ERROR, {"type": kind, "message": message}, described)
+        os._exit(1)
+
+
+def main(control: int, lifeline: int, largest: int, command: list[str]) -> None:
+    """Run as the leader of a process group of its own; `control` and `lifeline` are inherited descriptors.
+
+    With a `command` the process becomes that program, else it imports the handler and serves it.
+    """
     if os.getpgrp() != os.getpid():
         os.setsid()  # never let the kernel's kill reach a group that is not ours
     os.set_inheritable(control, False)
@@ -520,6 +542,8 @@ def main(control: int, lifeline: int, largest: int) -> None:
     end_with_worker(lifeline)
     be_patient()
     limit_resources()
+    if command:
+        run_command(control, lifeline, command)
     arrange_interpreter()
     runtime = Runtime(control, largest)
     handler = runtime.initialise()
@@ -547,4 +571,4 @@ def fork_for_worker(descriptor: int) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         fork_for_worker(int(sys.argv[2]))
-    main(*map(int, sys.argv[1:4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

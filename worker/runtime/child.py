@@ -71,6 +71,10 @@ class Child:
             except ProcessLookupError:
                 os.kill(self.pid, signal.SIGKILL)  # it was forked so lately that it leads no group yet
 
+    def has_ended(self) -> bool:
+        """Whether it has. Does not block."""
+        return self._keeper.wait(0)
+
     def end(self, linger: float = 0.0) -> int:
         """Let it end within `linger` seconds, then kill what is left of the group. The exit code, as `Keeper.reap`."""
         self._keeper.wait(linger)

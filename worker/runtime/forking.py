@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,19 @@ class ForkServer:
         """Whether it runs. Does not block."""
         return self._process.poll() is None
 
-    def fork(self, folder: Path, variables: Mapping[str, str], descriptors: list[int]) -> "tuple[int, Forked]":
+    def fork(
+        self, folder: Path, variables: Mapping[str, str], descriptors: list[int], command: Sequence[str] = ()
+    ) -> "tuple[int, Forked]":
         """A new process in `folder`, which has copies of the descriptors for control, lifeline and output.
+
+        It becomes `command` when it is prepared, or runs a handler itself if there is none.
 
         Raises:
             CannotStart: the operating system refused.
             ServerLost: the server has ended.
         """
-        request = {"folder": str(folder), "variables": dict(variables), "answer": limits.MAX_SYNC_RESPONSE}
+        arguments = [str(limits.MAX_SYNC_RESPONSE), *command]
+        request = {"folder": str(folder), "variables": dict(variables), "arguments": arguments}
         answer = self._ask(request, descriptors)
         if "error" in answer:
             raise CannotStart(f"A process could not be started in {folder}: {answer['error']}")

@@ -5,8 +5,9 @@ folder and the outputs are as if the process had been started by itself, and the
 The server itself does what the worker asks, one thing after the other, and ends when the worker's end of the socket
 closes, in whatever way. It does not look at its children: the worker does, and says when a number may be given back.
 
-A message is JSON, in one packet of the socket. "folder", "variables" and "answer" (the largest answer in bytes), with
-three descriptors (control, lifeline, output): fork, and say "pid" or "error". "reap", a pid: say its exit "status".
+A message is JSON, in one packet of the socket. "folder", "variables" and "arguments" (of the bootstrap, after the
+descriptors), with three descriptors (control, lifeline, output): fork, and say "pid" or "error". "reap", a pid: say its
+exit "status".
 
 Only the standard library, and only what Python 3.9 has. It is gone from `sys.modules` before a handler is imported.
 """
@@ -70,7 +71,7 @@ def become(request: "dict[str, Any]", control: int, lifeline: int, output: int) 
     os.environ.update(request["variables"])
     if os.environ.get("TZ") != zone:
         time.tzset()
-    arguments = [str(number) for number in (control, lifeline, request["answer"])]
+    arguments = [str(control), str(lifeline), *request["arguments"]]
     sys.argv[1:] = arguments
     if hasattr(sys, "orig_argv"):  # since Python 3.10
         sys.orig_argv[-2:] = arguments

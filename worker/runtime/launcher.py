@@ -34,6 +34,7 @@ class Launch:
     folder: Path
     variables: Mapping[str, str]  # all of them
     own_variables: frozenset[str]  # names of those that the user has set
+    command: tuple[str, ...] | None = None  # is run in the place of the bootstrap, which prepares the process for it
 
 
 class Launcher:
@@ -75,7 +76,7 @@ class Launcher:
             for _ in range(2):
                 try:
                     pid, keeper = self._server(launch.interpreter).fork(
-                        launch.folder, launch.variables, [control, lifeline, output]
+                        launch.folder, launch.variables, [control, lifeline, output], launch.command or ()
                     )
                 except ServerLost:
                     continue  # the next one is new
@@ -100,7 +101,7 @@ class Launcher:
             if server is None or not server.is_alive():
                 if server is not None:
                     server.close()
-                server = ForkServer(interpreter, read_at_start(interpreter, self._runtime_folder))
+                server = ForkServer(interpreter, read_at_start(str(Path(interpreter).parent), self._runtime_folder))
                 self._servers[interpreter] = server
             return server
 
@@ -114,6 +115,8 @@ class Launcher:
 
 def needs_a_start(launch: Launch) -> bool:
     """Whether a process has to be started by itself to find everything as it should be."""
+    if launch.command is not None:
+        return False  # it is started anew anyway, by the process that is forked
     return any(name.startswith(_READ_AT_START) for name in launch.own_variables) or has_libraries(launch.folder)
 
 
@@ -131,9 +134,12 @@ def has_libraries(root: Path) -> bool:
 def _execute(launch: Launch, lines: Lines, control: int, lifeline: int, output: int) -> Child:
     try:
         # Without `site` (-S): the packages of the base interpreter are not the function's. The bootstrap makes good
-        # for the rest. Both outputs are one pipe, which keeps their order.
+        # for the rest. Both outputs are one pipe, which keeps their order. The user's variables for an interpreter (-E)
+        # are for the command's, if there is one.
+        options = ["-S"] if launch.command is None else ["-S", "-E"]
+        arguments = [str(control), str(lifeline), str(limits.MAX_SYNC_RESPONSE), *(launch.command or ())]
         process = subprocess.Popen(
-            [launch.interpreter, "-S", _BOOTSTRAP, str(control), str(lifeline), str(limits.MAX_SYNC_RESPONSE)],
+            [launch.interpreter, *options, _BOOTSTRAP, *arguments],
             cwd=launch.folder,
             env=launch.variables,
             stdin=subprocess.DEVNULL,

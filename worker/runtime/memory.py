@@ -32,7 +32,7 @@ class MemoryGauge:
 
     def read_with_children(self) -> int:
         """Resident bytes of the process and of all that descend from it."""
-        children = list(_descendants(self._pid)) if self._statm >= 0 else []
+        children = list(descendants(self._pid)) if self._statm >= 0 else []
         if not children:
             return self.read()
         return sum(_proportional(pid) for pid in (self._pid, *children))
@@ -44,7 +44,8 @@ class MemoryGauge:
             self._statm = -1
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that descend from `pid`, as far as their parents live."""
     found: list[int] = []
     unseen = [pid]
     while unseen:
