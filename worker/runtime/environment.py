@@ -32,6 +32,7 @@ from worker.log_entry import end_line, start_line
 from worker.runtime import entry_point, failures, lines, surroundings, wire
 from worker.runtime.api_process import ApiProcess
 from worker.runtime.child import CannotStart, Child
+from worker.runtime.confinement import NO_WALLS, Confinement, Walls
 from worker.runtime.entry_point import EntryPoint, NoEntryPoint
 from worker.runtime.launcher import Launch, Launcher
 from worker.runtime.log import Log, LogSink
@@ -52,6 +53,7 @@ class Host(Surveillance):
     access: AwsAccess
     clock: Clock
     sink: LogSink
+    walls: Walls = NO_WALLS
     init_timeout: float = limits.INIT_TIMEOUT  # seconds
 
 
@@ -201,18 +203,20 @@ class ExecutionEnvironment:
         return _Started(child, entry, api)
 
     def _launch(self, entry: EntryPoint, api: RuntimeApi | None) -> Launch:
+        walls = self._host.walls
         variables = surroundings.variables(
             self.function,
             access=self._host.access,
             path_folder=entry.path_folder,
-            code_root=self._code_root,
-            runtime_folder=self._host.runtime_folder,
-            temporary=self._temporary,
+            code_root=walls.code_root or self._code_root,
+            runtime_folder=walls.runtime or self._host.runtime_folder,
+            temporary=walls.temporary or self._temporary,
             log_stream=self._log.stream,
             runtime_api=api.address if api is not None else surroundings.NO_RUNTIME_API,
         )
         own = frozenset(self.function.environment or ())
-        return Launch(entry.interpreter, self._code_root, variables, own, entry.command)
+        confinement = Confinement(self._temporary.name, self._temporary, self.function.ephemeral_storage)
+        return Launch(entry.interpreter, self._code_root, variables, own, entry.command, confinement)
 
     def _look_after(self, started: _Started) -> HandlerProcess:
         memory_limit = self.function.memory_size << 20
@@ -393,7 +397,11 @@ class ExecutionEnvironment:
     def _remove(self) -> None:
         self._log.close()
         # What cannot be removed now is removed with the folder around it, by a worker that starts later.
-        self._host.chores.do(lambda: shutil.rmtree(self._temporary, ignore_errors=True), lambda _: None)
+        self._host.chores.do(self._remove_files, lambda _: None)
+
+    def _remove_files(self) -> None:
+        self._host.launcher.forget(self._temporary.name)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def __repr__(self) -> str:
         state = f"pid {self.pid}" if self.is_warm else "cold"

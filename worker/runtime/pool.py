@@ -18,6 +18,7 @@ from worker.runtime import interpreter
 from worker.runtime.child import CannotStart
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeMissing, CodeStore, UnusablePackage
+from worker.runtime.confinement import NO_WALLS, Walls
 from worker.runtime.environment import ExecutionEnvironment, Host, OnChunk, no_chunk
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.launcher import Launcher
@@ -83,12 +84,13 @@ class EnvironmentPool:
         max_idle: int = MAX_IDLE,
         max_idle_age: float = MAX_IDLE_AGE,
         can_fork: bool = CAN_FORK,
+        walls: Walls = NO_WALLS,
     ) -> None:
         """Keep what the environments need below the data folder `root`.
 
         `code` and `sink` are called in other threads than the loop's.
 
-        Without `can_fork` every process is started by itself.
+        Without `can_fork` every process is started by itself. `walls` are those that every handler gets.
 
         Raises:
             OSError: the data folder cannot be written.
@@ -101,7 +103,8 @@ class EnvironmentPool:
             loop=loop,
             watch=Watch(loop),
             chores=Chores(loop),
-            launcher=Launcher(layer, can_fork=can_fork),
+            launcher=Launcher(layer, can_fork=can_fork, walls=walls),
+            walls=walls,
             runtime_folder=layer,
             temporary=self._scratch.path,
             access=access,

@@ -102,7 +102,7 @@ class HandlerProcess:
         self._memory_limit = memory_limit
         self._output = output
         self._look = look
-        self._memory = MemoryGauge(child.pid)
+        self._memory = MemoryGauge(child.pid, child.init)
         self._incoming = Incoming(limits.MAX_SYNC_RESPONSE)
         self._outgoing: Outgoing | None = None
         self._done: Done | None = None  # of the exchange that is under way
