@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--hub", action="store_true", help="kombu's hub instead of asyncio's loop")
     parser.add_argument("--exec", action="store_true", help="no fork server")
-    parser.add_argument("--isolation", choices=["strict", "best", "off"], default="best", help="walls around the handlers")
+    parser.add_argument("--isolation", choices=["strict", "best", "off"], default="best", help="walls")
     measure(parser.parse_args())
 
 

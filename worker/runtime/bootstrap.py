@@ -558,7 +558,7 @@ def fork_for_worker(descriptor: int) -> None:
 
     Whoever looks from there finds this file run with the arguments of a single process, and no trace of the server.
     """
-    known = set(sys.modules)
+    known, importers = set(sys.modules), set(sys.path_importer_cache)
     folder = __file__.rpartition(os.sep)[0]
     sys.path.insert(0, folder)
     forkserver = importlib.import_module("forkserver")
@@ -566,6 +566,9 @@ def fork_for_worker(descriptor: int) -> None:
     forkserver.serve(descriptor)
     for name in set(sys.modules) - known:
         del sys.modules[name]
+    for path in set(sys.path_importer_cache) - importers:
+        del sys.path_importer_cache[path]
+    importlib.invalidate_caches()  # what was not there may be there now: the server may live in a root of its own
 
 
 if __name__ == "__main__":

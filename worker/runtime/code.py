@@ -157,6 +157,8 @@ def unpack(package: bytes, root: Path) -> None:
             with archive.open(entry.info) as content, path.open("xb") as file:
                 shutil.copyfileobj(content, file, _CHUNK)
             path.chmod(0o555 if entry.is_executable else 0o444)
+    for folder, _, _ in os.walk(root):
+        Path(folder).chmod(0o755)  # handlers may be another user than the worker, whatever its umask is
 
 
 def _entries(archive: zipfile.ZipFile) -> list[_Entry]:

@@ -17,7 +17,7 @@ else:
     import room
     import syscalls
 
-#: Open files, and processes with their threads, of one environment. Source: AWS Lambda Developer Guide, "Lambda quotas".
+#: Open files, and processes with their threads, of one environment. Source: Lambda Developer Guide, "Lambda quotas".
 MAX_FILES = 1_024
 MAX_PROCESSES = 1_024
 
@@ -80,8 +80,8 @@ def _lower(limit: int, value: int) -> None:
 
 
 def _landlock(version: int, read: "list[str]", write: "list[str]") -> None:
-    everything = (1 << 15) - 1 if version >= 3 else (1 << 14) - 1  # noqa: PLR2004 - of Landlock
-    ruleset = syscalls.landlock_ruleset(everything, _SCOPED if version >= 6 else 0)  # noqa: PLR2004
+    everything = (1 << 15) - 1 if version >= 3 else (1 << 14) - 1
+    ruleset = syscalls.landlock_ruleset(everything, _SCOPED if version >= 6 else 0)
     try:
         for paths, rights in ((read, _READ), (write, everything)):
             for path in paths:

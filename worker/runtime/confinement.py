@@ -1,8 +1,8 @@
 """Which walls stand around a handler's process: decided once per worker, from what the machine allows.
 
 There are two ways. With namespaces a process has a root of its own, in which nothing of the machine is but programs and
-its own code, its own /tmp of the size that its function asked for, its own process numbers, and a user that is nobody
-else; root may make them, and anyone else where the system allows user namespaces. Without them Landlock says which files
+its own code, its own /tmp of the size that its function asked for, its own process numbers, and a user of its own; root
+may make them, and anyone else where the system allows user namespaces. Without them Landlock says which files
 can be opened, and limits do what they can. What the machine allows is found by trying (`probe.py`), not by asking.
 
 `room.py` and `confine.py` build the walls, inside the process; nothing here does.
@@ -147,7 +147,7 @@ _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); import json, probe; p
 
 
 def plan(walls: Walls, runtime_folder: Path, paths: tuple[str, ...]) -> dict[str, Any]:
-    """What `room.enter` builds: system, boto3, our own programs, and `paths`, which those need that are to run there."""
+    """What `room.enter` builds: system, boto3, our own programs, and the `paths` of those that are to run there."""
     root = runtime_folder.parent / "root"
     root.mkdir(mode=0o700, exist_ok=True)
     binds = [(path, path) for path in (*SYSTEM, *_name_service(), *paths)]

@@ -135,7 +135,7 @@ def fork_apart(
         os.waitpid(said["pid"], 0)
         os.kill(said["init"], signal.SIGKILL)
         os.waitpid(said["init"], 0)
-    return said if said else {"error": "A process ended while it was confined."}
+    return said or {"error": "A process ended while it was confined."}
 
 
 def is_handler(request: "dict[str, Any]", writing: int, lifeline: int) -> bool:

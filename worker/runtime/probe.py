@@ -57,8 +57,8 @@ def tried(plan: "dict[str, Any]") -> "str | None":
     with os.fdopen(reading, "rb") as file:
         said = file.read()
     os.waitpid(pid, 0)
-    reason: str | None = json.loads(said) if said else "the process ended"
-    return reason
+    answer: str | None = json.loads(said) if said else "the process ended"
+    return answer
 
 
 def walled_in(plan: "dict[str, Any]") -> "str | None":

@@ -2,10 +2,10 @@
 
 The root holds what programs need (`/usr`, `/etc`, the interpreter), all of it read-only; the old root lies below it
 until a process for a handler is made. That one leaves for namespaces of its own, gets its code at `/var/task`, its
-layers at `/opt` and its own `/tmp`, and then lets go of the old root: from there nobody finds a way back, because there
-is none. The data folder, the credentials, the Redis socket, homes and the code of others are not forbidden but absent.
+layers at `/opt` and its own `/tmp`, and then lets go of the old root, to which no way leads back. The data folder, the
+credentials, the Redis socket, homes and the code of others are not forbidden but absent.
 
-`/tmp` is a file system in memory, as large as the function's ephemeral storage. It belongs to the environment and not to
+`/tmp` is a file system in memory, as large as the function's ephemeral storage. It belongs to the environment, not to
 one process: the server keeps it mounted until it is told to `forget` it.
 
 Only the standard library, and only what Python 3.9 has: this runs in the interpreter of the function.

@@ -1,6 +1,6 @@
 """System calls that Python has no words for, by ctypes: namespaces, mounts, capabilities, Landlock.
 
-Used inside fork servers only, before a handler is there: nothing but the standard library, and only what Python 3.9 has.
+Used inside fork servers only, before a handler is there. Only the standard library, and only what Python 3.9 has.
 Each function does one call and raises `OSError` with the kernel's reason. The numbers of the newer calls are the same
 on every architecture that Linux has gained since 2011.
 """
@@ -50,16 +50,16 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class _MountAttributes(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]  # noqa: RUF012 - ctypes
+    _fields_ = [(name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns")]
 
 
 class _Ruleset(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint64) for name in ("files", "network", "scoped")]  # noqa: RUF012 - ctypes
+    _fields_ = [(name, ctypes.c_uint64) for name in ("files", "network", "scoped")]
 
 
 class _PathBeneath(ctypes.Structure):
     _pack_ = 1
-    _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]  # noqa: RUF012 - ctypes
+    _fields_ = [("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32)]
 
 
 def _check(result: int, what: str) -> int:
