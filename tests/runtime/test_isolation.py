@@ -205,6 +205,9 @@ def test_handler_cannot_tell_the_difference_behind_walls(walled, apart):
         result(walled(apart, LOOKS, environment=mine).invoke(event())) for mine in ({}, {"MALLOC_ARENA_MAX": "2"})
     )
 
+    for seen in (forked, started):  # but for where our own files lie, which a forked process has read before
+        ours = {str(confinement.PROGRAMS), str(Path(confinement.__file__).parent)}
+        seen["importers"] = [path for path in seen["importers"] if not any(path.startswith(own) for own in ours)]
     assert forked == started
 
 

@@ -22,6 +22,7 @@ if __name__ == "__main__":
 import _thread
 import fcntl
 import importlib
+import importlib.machinery
 import json
 import logging
 import os
@@ -568,7 +569,11 @@ def fork_for_worker(descriptor: int) -> None:
         del sys.modules[name]
     for path in set(sys.path_importer_cache) - importers:
         del sys.path_importer_cache[path]
-    importlib.invalidate_caches()  # what was not there may be there now: the server may live in a root of its own
+    for path in sys.path:
+        # What was not there when the server started is there now, in the root that it has made for itself.
+        if sys.path_importer_cache.get(path, path) is None and os.access(path, os.R_OK):
+            del sys.path_importer_cache[path]
+            importlib.machinery.PathFinder.find_spec("", [path])
 
 
 if __name__ == "__main__":

@@ -107,7 +107,8 @@ class Launcher:
         if not CAN_FORK:
             return None
         programs = (launch.interpreter, *(launch.command or ())[:1])
-        reachable = (*confinement.program_paths(programs), *confinement.targets(self._runtime_folder))
+        places = (str(self._runtime_folder), *confinement.targets(self._runtime_folder))
+        reachable = (*confinement.program_paths(programs), *places)
         return confinement.request(self._walls, launch.confinement, launch.folder, reachable)
 
     def _start_confined(self, launch: Launch, asked: dict[str, Any], lines: Lines, descriptors: list[int]) -> Child:
