@@ -44,6 +44,10 @@ MAX_ENVIRONMENT = 4_096
 MAX_ZIP = 52_428_800
 MAX_UNZIPPED = 262_144_000
 
+#: Files and folders of a deployment package. Our own: each costs an inode, however small it is. A zip without the ZIP64
+#: extension cannot have more.
+MAX_ZIP_ENTRIES = 65_535
+
 #: Longest function name. Source: recorded error messages of CreateFunction.
 MAX_FUNCTION_NAME = 64
 

@@ -167,6 +167,11 @@ def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
     Raises:
         UnusablePackage: they are too large together, lead outside, or contradict each other.
     """
+    if len(archive.infolist()) > limits.MAX_ZIP_ENTRIES:
+        raise UnusablePackage(
+            Reason.TOO_LARGE,
+            f"The zip has {len(archive.infolist())} entries, and {limits.MAX_ZIP_ENTRIES} are allowed.",
+        )
     size = sum(info.file_size for info in archive.infolist())
     if size > limits.MAX_UNZIPPED:
         raise UnusablePackage(
