@@ -11,6 +11,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def _is_ours(settings: Settings) -> bool:
     """Whether it is a gateway of ours that has the port."""
     host = settings.gateway_url.rpartition(":")[0].removeprefix("http://").strip("[]")
     try:
-        with socket.create_connection((host, settings.port), timeout=5) as asked:
+        with socket.create_connection((host, settings.port), timeout=1) as asked:
             asked.sendall(
                 f"GET /_thrice/health HTTP/1.1\r\nHost: {settings.host}\r\nConnection: close\r\n\r\n".encode()
             )
@@ -190,15 +191,16 @@ def walls(found: Walls) -> Iterator[Finding]:
 
 
 def _interpreters() -> Iterator[Finding]:
-    """What each runtime would run on."""
-    for runtime, what in RUNTIMES.items():
-        if what.family is Family.PROVIDED:
-            continue
-        try:
-            found = interpreter.find(runtime)
-        except InterpreterMissing as error:
-            advice = "Install it if you need it." if runtime != interpreter.own_runtime() else str(error)
-            yield Finding(f"runtime {runtime}", is_good=False, found="no such interpreter", advice=advice)
-        else:
-            version = ".".join(map(str, found.version))
-            yield Finding(f"runtime {runtime}", is_good=True, found=f"{version}: {found.path}")
+    """What each runtime would run on. They are looked for side by side: each is started to see what it is."""
+    runtimes = [runtime for runtime, what in RUNTIMES.items() if what.family is not Family.PROVIDED]
+    with ThreadPoolExecutor() as pool:
+        yield from pool.map(_interpreter, runtimes)
+
+
+def _interpreter(runtime: str) -> Finding:
+    name = f"runtime {runtime}"
+    try:
+        found = interpreter.find(runtime)
+    except InterpreterMissing:
+        return Finding(name, is_good=False, found="no such interpreter", advice="Install it if you need it.")
+    return Finding(name, is_good=True, found=f"{'.'.join(map(str, found.version))}: {found.path}")
