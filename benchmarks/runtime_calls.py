@@ -1,6 +1,6 @@
 """What a call costs inside the runtime, without queue and Celery: warm calls and cold starts, on a bare event loop.
 
-    python -m benchmarks.runtime_calls [--calls 20000] [--starts 60] [--hub] [--at-once 1] [--exec]
+    python -m benchmarks.runtime_calls [--calls 20000] [--starts 60] [--hub] [--at-once 1] [--exec] [--isolation best]
 
 It prints the wall time of a call (p50, p99) and the worker's own CPU per call, log lines and `Attempt` included.
 """
@@ -20,6 +20,7 @@ from kombu.asynchronous.hub import Hub
 from worker.clock import SystemClock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Succeeded
+from worker.runtime import confinement
 from worker.runtime.code import CodeStore
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.pool import EnvironmentPool
@@ -55,7 +56,10 @@ def measure(parsed: argparse.Namespace) -> None:
         loop, run_until = hub_loop() if parsed.hub else asyncio_loop()
         access = AwsAccess("http://127.0.0.1:4566", "AKTEST", "secret")
         can_fork = CAN_FORK and not parsed.exec
-        pool = EnvironmentPool(folder, OneFolder(code), SystemClock(), lambda *_: None, access, loop, can_fork=can_fork)
+        walls = confinement.find(parsed.isolation, folder / "runtime")
+        pool = EnvironmentPool(
+            folder, OneFolder(code), SystemClock(), lambda *_: None, access, loop, can_fork=can_fork, walls=walls
+        )
         warm(pool, run_until, parsed.calls, parsed.at_once)
         cold(pool, run_until, parsed.starts)
         pool.close()
@@ -171,6 +175,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--hub", action="store_true", help="kombu's hub instead of asyncio's loop")
     parser.add_argument("--exec", action="store_true", help="no fork server")
+    parser.add_argument("--isolation", choices=["strict", "best", "off"], default="best", help="walls")
     measure(parser.parse_args())
 
 

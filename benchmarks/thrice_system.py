@@ -45,6 +45,7 @@ class ThriceSystem:
         output = folder / "up.txt"
         own = {
             "THRICE_DATA_DIR": str(self._settings.folder), "THRICE_PORT": str(self._settings.port), "COLUMNS": "200",
+            "THRICE_ISOLATION": "off",  # handlers write into a file of the benchmark
         }  # fmt: skip
         started = time.monotonic()
         self.tree = Tree.start([program("thrice"), "up"], output, own, folder)

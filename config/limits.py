@@ -10,6 +10,9 @@ MAX_SYNC_PAYLOAD = 6_291_456
 #: A synchronous response is refused only above this size: AWS's check is 100 bytes generous. Source: recordings.
 MAX_SYNC_RESPONSE = 6_291_556
 
+#: A response that is streamed to its caller (200 MB). Source: AWS Lambda Developer Guide, "Response streaming".
+MAX_STREAMED_RESPONSE = 209_715_200
+
 #: How long an event may wait before it is given up. Source: PutFunctionEventInvokeConfig.
 DEFAULT_EVENT_AGE = 21_600
 
@@ -40,6 +43,10 @@ MAX_ENVIRONMENT = 4_096
 #: Deployment package: as uploaded, and unpacked. Source: recorded error messages of CreateFunction.
 MAX_ZIP = 52_428_800
 MAX_UNZIPPED = 262_144_000
+
+#: Files and folders of a deployment package. Our own: each costs an inode, however small it is. A zip without the ZIP64
+#: extension cannot have more.
+MAX_ZIP_ENTRIES = 65_535
 
 #: Longest function name. Source: recorded error messages of CreateFunction.
 MAX_FUNCTION_NAME = 64

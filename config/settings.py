@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         description="system, or virtual for tests and demonstrations: `thrice clock` may then move the time by which "
         "events are due, schedules fire and messages become visible. Read by the gateway and `thrice up`.",
     )
+    isolation: Literal["strict", "best", "off"] = Field(
+        default="best",
+        description="The walls around handlers (docs/isolation.md): best builds those that the machine allows, strict "
+        "starts no handler where it allows no namespaces, off builds none. Read by the workers and `thrice up`.",
+    )
     event_retention: int = Field(
         default=3_600,
         ge=1,

@@ -54,6 +54,21 @@ def demo() -> None:
 
 
 @app.command()
+def doctor(
+    as_json: bool = typer.Option(False, "--json", help="Print JSON: `can_start`, and every finding."),
+) -> None:
+    """Say what this machine has of what thrice needs, and what to do about the rest.
+
+    Looks at the data folder, the disk, the port, Redis, limits, the walls around handlers (docs/isolation.md) and the
+    interpreter of each runtime, by trying them. What is marked `missing` thrice can do without; what is marked `needed`
+    it cannot. The exit status is 0 if a system can start here, else 1.
+    """
+    from console.doctor import show
+
+    sys.exit(show(_settings(), as_json=as_json))
+
+
+@app.command()
 def gateway() -> None:
     """Run the gateway alone: the HTTP endpoint of all services. `thrice up` runs it for you."""
     from producers.gateway.__main__ import main as serve

@@ -17,6 +17,7 @@ from config.settings import Settings
 from worker import virtual_clock
 from worker.duration import spelled
 from worker.keys import LAYOUT, Keys
+from worker.runtime import confinement
 
 #: How long Redis may take to load its data, in seconds.
 LOADING = 60.0
@@ -111,6 +112,19 @@ def listen(settings: Settings) -> socket.socket:
             ) from None
         unless_taken.pop_all()
     return door
+
+
+def check_isolation(settings: Settings) -> None:
+    """Refuse to start where handlers would have to be started without the walls that the operator insists on.
+
+    Raises:
+        CannotStart: isolation is strict, and the machine allows no namespaces.
+    """
+    if settings.isolation != "strict":
+        return  # the workers will see for themselves
+    refusal = confinement.find(settings.isolation, settings.folder / "runtime").refusal()
+    if refusal is not None:
+        raise CannotStart(refusal)
 
 
 def reset_clock(redis: Redis, settings: Settings, say: Callable[[str], None]) -> None:

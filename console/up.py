@@ -86,6 +86,7 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
     started = clock.monotonic()
     async with preflight.held_folder(settings, say) as lock:
         door = preflight.listen(settings)
+        preflight.check_isolation(settings)
         read_credentials(settings)
         supervisor = Supervisor(
             settings.folder / "logs", _environment(settings), clock, say, grace=settings.shutdown_grace

@@ -91,8 +91,17 @@ def record(
 
 
 def _embedded(json_bytes: bytes) -> Any:
-    """A JSON value inside the document, byte for byte: large integers and the order of keys stay as they were."""
-    return orjson.Fragment(json_bytes or b"{}")
+    """A JSON value inside the document, byte for byte: large integers and the order of keys stay as they were.
+
+    What is no JSON, which only a custom runtime can answer, becomes a string.
+    """
+    if not json_bytes:
+        return {}
+    try:
+        orjson.loads(json_bytes)
+    except orjson.JSONDecodeError:
+        return json_bytes.decode("utf-8", "replace")
+    return orjson.Fragment(json_bytes)
 
 
 def _attributes(invocation: Invocation, outcome: Outcome | None) -> dict[str, dict[str, str]]:

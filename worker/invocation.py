@@ -24,6 +24,7 @@ class Invocation:
     trace_header: str | None = None  # when it runs, with its lineage: see lineage.py
     client_context: str | None = None  # base64 JSON; only synchronous invocations have one
     is_synchronous: bool = False
+    wants_stream: bool = False  # the response goes to whoever runs it in parts, as they come, and is not kept
     root: str = ""  # request id of the event that caused it all; empty: itself
 
 

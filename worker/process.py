@@ -19,6 +19,7 @@ from worker.invocation import LogEvent
 from worker.keys import Keys
 from worker.log_entry import attempt_json
 from worker.registry import FunctionRegistry
+from worker.runtime import confinement
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeStore
 from worker.runtime.pool import EnvironmentPool
@@ -80,6 +81,7 @@ class WorkerProcess:
                 secret_access_key=credentials.secret_key,
             ),
             loop=loop,
+            walls=confinement.find(settings.isolation, settings.folder / "runtime"),
         )
         commands = CommandConnection(redis.connection_pool, loop)
         settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)

@@ -75,6 +75,7 @@ class System:
             concurrency=CONCURRENCY,
             workers=workers,
             event_retention=RETENTION,
+            isolation="off",  # handlers write into the test's journal, and kill their own worker
         )
         read_credentials(settings)
         variables = {

@@ -14,6 +14,7 @@ from worker.clock import SystemClock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, LogEvent
 from worker.runtime.chores import Chores
+from worker.runtime.confinement import NO_WALLS, Walls
 from worker.runtime.environment import ExecutionEnvironment, Host
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.launcher import Launcher
@@ -103,14 +104,17 @@ def host(folder: Path, sunk: Sunk, driver: Driver, can_fork: bool) -> Iterator[H
     host.launcher.close()
 
 
-def make_host(folder: Path, temporary: Path, driver: Driver, can_fork: bool, sink: LogSink) -> Host:
+def make_host(
+    folder: Path, temporary: Path, driver: Driver, can_fork: bool, sink: LogSink, walls: Walls = NO_WALLS
+) -> Host:
     """A host with boto3 in `folder`."""
     layer = runtime_folder(folder)
     return Host(
         loop=driver.loop,
         watch=Watch(driver.loop),
         chores=Chores(driver.loop),
-        launcher=Launcher(layer, can_fork=can_fork),
+        launcher=Launcher(layer, can_fork=can_fork, walls=walls),
+        walls=walls,
         runtime_folder=layer,
         temporary=temporary,
         access=ACCESS,

@@ -7,7 +7,7 @@ from typing import Any
 
 from worker.invocation import Attempt, Invocation
 from worker.runtime.child import CannotStart
-from worker.runtime.environment import ExecutionEnvironment
+from worker.runtime.environment import ExecutionEnvironment, no_chunk
 from worker.transport.loop import Loop
 
 
@@ -60,9 +60,9 @@ class Driven:
         self.environment = environment
         self._driver = driver
 
-    def invoke(self, invocation: Invocation) -> Attempt:
+    def invoke(self, invocation: Invocation, on_chunk: Callable[[bytes], object] = no_chunk) -> Attempt:
         """Run the handler once, and the loop meanwhile."""
-        result = self._driver.result(lambda done: self.environment.invoke(invocation, done))
+        result = self._driver.result(lambda done: self.environment.invoke(invocation, done, on_chunk))
         if isinstance(result, CannotStart):
             raise result
         return result

@@ -51,7 +51,21 @@ def bomb():
     return package(*((f"{number}", b"\0" * (limits.MAX_UNZIPPED // 4)) for number in range(4)), ("over", b"x"))
 
 
+def crowd():
+    """More files than may be, each of them empty."""
+    return package(*((f"{number:x}", b"") for number in range(limits.MAX_ZIP_ENTRIES + 1)))
+
+
+def liar():
+    """A zip that says of a large file that it is small."""
+    honest = bytearray(package(("app.py", b"\0" * (1 << 20))))
+    size = (1 << 20).to_bytes(4, "little")
+    return bytes(honest.replace(size, (10).to_bytes(4, "little")))
+
+
 UNUSABLE = {
+    "too many files": (crowd, Reason.TOO_LARGE),
+    "larger than it says": (liar, Reason.NOT_A_ZIP),
     "no zip": (lambda: b"no", Reason.NOT_A_ZIP),
     "nothing": (lambda: b"", Reason.NOT_A_ZIP),
     "damaged": (damaged, Reason.NOT_A_ZIP),

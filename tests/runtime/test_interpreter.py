@@ -4,12 +4,17 @@ import sys
 
 import pytest
 
+from tests.runtime.conftest import event, messages
 from worker.runtime import interpreter
-from worker.runtime.interpreter import Interpreter
-from worker.runtime.runtimes import RUNTIMES
+from worker.runtime.interpreter import Interpreter, InterpreterMissing
+from worker.runtime.runtimes import RUNTIMES, Family
 
 BASE = Interpreter(sys._base_executable, sys.version_info[:3])
-OTHER = next(name for name, version in RUNTIMES.items() if version != sys.version_info[:2])
+OTHER = next(
+    name
+    for name, runtime in RUNTIMES.items()
+    if runtime.family is Family.PYTHON and runtime.version != sys.version_info[:2]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -33,27 +38,60 @@ def test_base_interpreter_runs_its_own_version(monkeypatch):
     assert interpreter.find(f"python3.{sys.version_info[1]}") == BASE
 
 
+STARTS = "echo /opt/{name}; echo {version}"
+
 FOUND = {
-    "one that starts": ("echo /opt/python; echo {major} {minor} 7", "/opt/python"),
-    "one that only pretends": ("exit 127", None),
-    "one of another version": ("echo /opt/python; echo 2 7 18", None),
+    "a Python that starts": (OTHER, OTHER, STARTS, True),
+    "one that only pretends": (OTHER, OTHER, "exit 127", False),
+    "one of another version": (OTHER, OTHER, "echo /opt/python; echo 2.7.18", False),
+    "one that says odd things": (OTHER, OTHER, "echo hello", False),
+    "one of pyenv that is not switched on": (OTHER, "versions/{short}.7/bin/" + OTHER, STARTS, True),
+    "a Node": ("nodejs22.x", "node", STARTS, True),
+    "a Node with its version in its name": ("nodejs22.x", "node22", STARTS, True),
+    "a Node of another version": ("nodejs22.x", "node", "echo /opt/node; echo 18.0.0", False),
 }
 
 
 @pytest.mark.parametrize("case", FOUND)
-def test_interpreter_of_the_path(folder, monkeypatch, case):
-    """Another version is taken from the PATH if it starts and is what its name says; else the base stands in."""
-    text, path = FOUND[case]
-    major, minor = RUNTIMES[OTHER]
-    program(folder, OTHER, text.format(major=major, minor=minor))
-    monkeypatch.setenv("PATH", f"{folder}:/bin")
+def test_interpreter_of_the_machine(folder, monkeypatch, case):
+    """What is on the PATH is taken if it starts and is what its name says. Nothing else stands in."""
+    runtime, name, text, is_found = FOUND[case]
+    version = (*RUNTIMES[runtime].version, 7, 1)[:3]
+    short = ".".join(map(str, RUNTIMES[runtime].version))
+    path = folder / name.format(short=short)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    program(path.parent, path.name, text.format(name=path.name, version=".".join(map(str, version))))
+    monkeypatch.setenv("PATH", f"{folder}:{folder}/shims")
+    monkeypatch.delenv("NVM_DIR", raising=False)
 
-    found = interpreter.find(OTHER)
+    if is_found:
+        assert interpreter.find(runtime) == Interpreter(f"/opt/{path.name}", version)
+        return
+    with pytest.raises(InterpreterMissing, match=rf"'{runtime}' needs .* {short}, .*Install .* {short} there"):
+        interpreter.find(runtime)
 
-    assert found == (Interpreter(path, (major, minor, 7)) if path else BASE)
+
+def test_what_is_missing_is_looked_for_again(folder, monkeypatch):
+    """Who installs what was missing needs no new worker."""
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.delenv("NVM_DIR", raising=False)
+    with pytest.raises(InterpreterMissing):
+        interpreter.find("nodejs24.x")
+
+    program(folder, "node", "echo /opt/node; echo 24.1.0")
+
+    assert interpreter.find("nodejs24.x") == Interpreter("/opt/node", (24, 1, 0))
 
 
-def test_stand_in_says_so():
-    """The log shows when the interpreter is not of the function's version."""
-    assert Interpreter("p", (3, 12, 4)).describe("python3.12") == "python:3.12.4"
-    assert Interpreter("p", (3, 11, 7)).describe("python3.12") == "python:3.11.7 (in place of python3.12)"
+def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment):
+    """Each attempt fails with an error that says what to install; the log has it as a failed init."""
+    monkeypatch.setenv("PATH", str(folder))
+
+    attempt = environment("def handler(event, context): return 1", runtime=OTHER).invoke(event())
+
+    assert attempt.outcome.error_type == "Runtime.NotInstalled"
+    assert f"Runtime '{OTHER}' needs Python" in attempt.outcome.error_message
+    assert f"'{interpreter.own_runtime()}' always is" in attempt.outcome.error_message
+    assert any(
+        line.endswith("Phase: init\tStatus: error\tError Type: Runtime.NotInstalled") for line in messages(attempt)
+    )

@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from tests.system.running import RunningSystem
 from tests.waiting import wait_until
 
-#: Appends the number of the event to a file, with one write, so that the count survives whatever is killed.
+#: Appends the number of the event to a file, with one write, so that the count survives whatever is killed. The file is
+#: the test's, so the handler must not be walled in.
 RECORDS = """
 import os, time
 def handler(event, context):
@@ -60,7 +61,7 @@ def wait_for_end(system: RunningSystem, name: str, accepted: int) -> None:
 
 def test_killed_worker_takes_no_event_with_it(start_up: Callable[..., RunningSystem], tmp_path: Path):
     """A worker is killed with events in its hands; they run again within the lease, 10 s, and a sweep."""
-    system = start_up()
+    system = start_up(THRICE_ISOLATION="off")
     create_recorder(system, "f", tmp_path / "record")
     fire(system, "f", range(100), takes=0.2)
     wait_until(lambda: len(ran(tmp_path / "record")) > 10, "the work has begun")
@@ -74,14 +75,14 @@ def test_killed_worker_takes_no_event_with_it(start_up: Callable[..., RunningSys
 
 def test_killed_system_comes_back_with_every_event(start_up: Callable[..., RunningSystem], tmp_path: Path):
     """Everything is killed at once in the middle of the work; the next `thrice up` finishes it."""
-    system = start_up()
+    system = start_up(THRICE_ISOLATION="off")
     create_recorder(system, "f", tmp_path / "record")
     fire(system, "f", range(150), takes=0.3)
     wait_until(lambda: len(ran(tmp_path / "record")) > 20, "the work has begun")
 
     system.kill_everything()
     left = len(set(ran(tmp_path / "record")))
-    again = start_up()
+    again = start_up(THRICE_ISOLATION="off")
 
     assert left < 150
     assert "left over from the last run" in again.printed
@@ -91,13 +92,13 @@ def test_killed_system_comes_back_with_every_event(start_up: Callable[..., Runni
 
 def test_waiting_events_survive_a_stop(start_up: Callable[..., RunningSystem], tmp_path: Path):
     """An event that waits for its second attempt is still waiting after a restart, and `thrice up` says so."""
-    system = start_up(THRICE_WORKERS="1")
+    system = start_up(THRICE_WORKERS="1", THRICE_ISOLATION="off")
     system.create_function("fails", "def handler(event, context): raise ValueError('x')")
     system.client("lambda").invoke(FunctionName="fails", InvocationType="Event")
     wait_until(lambda: system.ledger()["in_hand"]["waiting"] == 1, "it waits")
     system.stop()
 
-    again = start_up(THRICE_WORKERS="1")
+    again = start_up(THRICE_WORKERS="1", THRICE_ISOLATION="off")
 
     assert "1 waiting for their next attempt" in again.printed
     assert again.ledger()["in_hand"]["waiting"] == 1
@@ -105,7 +106,7 @@ def test_waiting_events_survive_a_stop(start_up: Callable[..., RunningSystem], t
 
 def test_redis_that_is_killed_loses_nothing(start_up: Callable[..., RunningSystem], tmp_path: Path):
     """Redis is killed with work in flight; it comes back, the workers come back, and all events end."""
-    system = start_up()
+    system = start_up(THRICE_ISOLATION="off")
     create_recorder(system, "f", tmp_path / "record")
     fire(system, "f", range(60), takes=0.2)
     wait_until(lambda: len(ran(tmp_path / "record")) > 5, "the work has begun")
@@ -118,7 +119,7 @@ def test_redis_that_is_killed_loses_nothing(start_up: Callable[..., RunningSyste
 
 def test_503_when_redis_cannot_store(start_up: Callable[..., RunningSystem]):
     """While Redis does not answer there is no 202; when it is back, there is."""
-    system = start_up(THRICE_WORKERS="1")
+    system = start_up(THRICE_WORKERS="1", THRICE_ISOLATION="off")
     system.create_function("f", "def handler(event, context): return 1")
     client = system.client("lambda", retries={"total_max_attempts": 1})
     redis = system.part("valkey-server")

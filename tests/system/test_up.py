@@ -146,14 +146,14 @@ def test_stop_leaves_no_process_behind(start_up: Callable[..., RunningSystem]):
 
 def test_what_does_not_end_in_time_is_handed_back(start_up: Callable[..., RunningSystem]):
     """A handler that needs longer than the grace ends with its worker, whose event is ready again at once."""
-    system = start_up(THRICE_SHUTDOWN_GRACE="0.5")
+    system = start_up(THRICE_SHUTDOWN_GRACE="0.5", THRICE_ISOLATION="off")
     mark = system.folder / "begun"
     system.create_function("slow", SLOW.format(mark=str(mark)), Timeout=600)
     answer = system.client("lambda").invoke(FunctionName="slow", InvocationType="Event")
     wait_until(lambda: mark.exists() and mark.read_text() == "x", "it runs")
 
     system.stop()
-    again = start_up(THRICE_SHUTDOWN_GRACE="0.5")
+    again = start_up(THRICE_SHUTDOWN_GRACE="0.5", THRICE_ISOLATION="off")
     wait_until(lambda: mark.read_text() == "xx", "it runs again")
 
     request_id = answer["ResponseMetadata"]["RequestId"]

@@ -22,6 +22,7 @@ if __name__ == "__main__":
 import _thread
 import fcntl
 import importlib
+import importlib.machinery
 import json
 import logging
 import os
@@ -510,8 +511,30 @@ def arrange_interpreter() -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
 
 
-def main(control: int, lifeline: int, largest: int) -> None:
-    """Run as the leader of a process group of its own; `control` and `lifeline` are inherited descriptors."""
+def run_command(control: int, lifeline: int, command: list[str]) -> None:
+    """Become another program, which asks for its invocations over the Runtime API. Only what goes wrong is sent here.
+
+    What was asked of the kernel holds on: the program inherits the lifeline, and with it its end.
+    """
+    os.set_inheritable(lifeline, True)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and programs inherit what is ignored
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execv(command[0], command)
+    except OSError as error:
+        # Go's words, in which AWS's platform says it
+        message = f"fork/exec {command[0]}: {os.strerror(error.errno or 0).lower()}"
+        kind = "Runtime.InvalidEntrypoint"
+        described = json.dumps({"errorType": kind, "errorMessage": message}).encode()
+        send(control, INIT_ERROR, {"type": kind, "message": message}, described)
+        os._exit(1)
+
+
+def main(control: int, lifeline: int, largest: int, command: list[str]) -> None:
+    """Run as the leader of a process group of its own; `control` and `lifeline` are inherited descriptors.
+
+    With a `command` the process becomes that program, else it imports the handler and serves it.
+    """
     if os.getpgrp() != os.getpid():
         os.setsid()  # never let the kernel's kill reach a group that is not ours
     os.set_inheritable(control, False)
@@ -520,6 +543,8 @@ def main(control: int, lifeline: int, largest: int) -> None:
     end_with_worker(lifeline)
     be_patient()
     limit_resources()
+    if command:
+        run_command(control, lifeline, command)
     arrange_interpreter()
     runtime = Runtime(control, largest)
     handler = runtime.initialise()
@@ -534,7 +559,7 @@ def fork_for_worker(descriptor: int) -> None:
 
     Whoever looks from there finds this file run with the arguments of a single process, and no trace of the server.
     """
-    known = set(sys.modules)
+    known, importers = set(sys.modules), set(sys.path_importer_cache)
     folder = __file__.rpartition(os.sep)[0]
     sys.path.insert(0, folder)
     forkserver = importlib.import_module("forkserver")
@@ -542,9 +567,16 @@ def fork_for_worker(descriptor: int) -> None:
     forkserver.serve(descriptor)
     for name in set(sys.modules) - known:
         del sys.modules[name]
+    for path in set(sys.path_importer_cache) - importers:
+        del sys.path_importer_cache[path]
+    for path in sys.path:
+        # What was not there when the server started is there now, in the root that it has made for itself.
+        if sys.path_importer_cache.get(path, path) is None and os.access(path, os.R_OK):
+            del sys.path_importer_cache[path]
+            importlib.machinery.PathFinder.find_spec("", [path])
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         fork_for_worker(int(sys.argv[2]))
-    main(*map(int, sys.argv[1:4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

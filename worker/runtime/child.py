@@ -25,6 +25,15 @@ class Keeper(Protocol):
         """Whether the number still belongs to the process, alive or not. Does not block."""
         ...
 
+    @property
+    def init(self) -> int | None:
+        """Process 1 of the PID namespace, if the process has one; its end ends all in it."""
+        ...
+
+    def kill_namespace(self) -> bool:
+        """Kill all in the PID namespace. False if the process has none. Does not block."""
+        ...
+
     def wait(self, seconds: float | None) -> bool:
         """Wait for the end; True if it has come. None: however long it takes."""
         ...
@@ -60,9 +69,9 @@ class Child:
         self._is_given_back = False
 
     def kill(self) -> None:
-        """Kill the process group. Any thread may do this, also after the end."""
+        """Kill all in its PID namespace, or else its process group. Any thread may do this, also after the end."""
         with self._lock:
-            if self._is_given_back or not self._keeper.is_certain():
+            if self._is_given_back or self._keeper.kill_namespace() or not self._keeper.is_certain():
                 return
             try:
                 os.killpg(self.pid, signal.SIGKILL)
@@ -70,6 +79,15 @@ class Child:
                 return  # nobody is left; macOS says so in its own way
             except ProcessLookupError:
                 os.kill(self.pid, signal.SIGKILL)  # it was forked so lately that it leads no group yet
+
+    @property
+    def init(self) -> int | None:
+        """The parent of those whose parent has died, if it has a PID namespace of its own."""
+        return self._keeper.init
+
+    def has_ended(self) -> bool:
+        """Whether it has. Does not block."""
+        return self._keeper.wait(0)
 
     def end(self, linger: float = 0.0) -> int:
         """Let it end within `linger` seconds, then kill what is left of the group. The exit code, as `Keeper.reap`."""
@@ -91,6 +109,15 @@ class Executed:
     def is_certain(self) -> bool:
         """See `Keeper`."""
         return True
+
+    @property
+    def init(self) -> int | None:
+        """See `Keeper`: it has none."""
+        return None
+
+    def kill_namespace(self) -> bool:
+        """See `Keeper`: it has none."""
+        return False
 
     def wait(self, seconds: float | None) -> bool:
         """See `Keeper`."""

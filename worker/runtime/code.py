@@ -157,6 +157,8 @@ def unpack(package: bytes, root: Path) -> None:
             with archive.open(entry.info) as content, path.open("xb") as file:
                 shutil.copyfileobj(content, file, _CHUNK)
             path.chmod(0o555 if entry.is_executable else 0o444)
+    for folder, _, _ in os.walk(root):
+        Path(folder).chmod(0o755)  # handlers may be another user than the worker, whatever its umask is
 
 
 def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
@@ -165,6 +167,11 @@ def _entries(archive: zipfile.ZipFile) -> list[_Entry]:
     Raises:
         UnusablePackage: they are too large together, lead outside, or contradict each other.
     """
+    if len(archive.infolist()) > limits.MAX_ZIP_ENTRIES:
+        raise UnusablePackage(
+            Reason.TOO_LARGE,
+            f"The zip has {len(archive.infolist())} entries, and {limits.MAX_ZIP_ENTRIES} are allowed.",
+        )
     size = sum(info.file_size for info in archive.infolist())
     if size > limits.MAX_UNZIPPED:
         raise UnusablePackage(

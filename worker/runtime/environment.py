@@ -29,11 +29,15 @@ from worker.clock import Clock
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, Lost, Outcome, Succeeded, TimedOut
 from worker.log_entry import end_line, start_line
-from worker.runtime import interpreter, lines, surroundings, wire
+from worker.runtime import entry_point, failures, lines, surroundings, wire
+from worker.runtime.api_process import ApiProcess
 from worker.runtime.child import CannotStart, Child
+from worker.runtime.confinement import NO_WALLS, Confinement, Walls
+from worker.runtime.entry_point import EntryPoint, NoEntryPoint
 from worker.runtime.launcher import Launch, Launcher
 from worker.runtime.log import Log, LogSink
 from worker.runtime.process import Ending, Exited, HandlerProcess, Surveillance
+from worker.runtime.runtime_api import RuntimeApi
 from worker.runtime.surroundings import AwsAccess
 from worker.runtime.verdict import Verdict, judge
 from worker.runtime.wire import Frame
@@ -49,11 +53,28 @@ class Host(Surveillance):
     access: AwsAccess
     clock: Clock
     sink: LogSink
+    walls: Walls = NO_WALLS
     init_timeout: float = limits.INIT_TIMEOUT  # seconds
 
 
 #: Is handed how an invocation went, or why it could not even begin.
 Done = Callable[["Attempt | CannotStart"], object]
+
+#: Is handed parts of a response as they come.
+OnChunk = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """A process that has just been started."""
+
+    child: Child
+    entry: EntryPoint
+    api: RuntimeApi | None  # None: it is spoken to over the socket pair
+
+
+def no_chunk(_: bytes) -> None:
+    """Nobody wants the response in parts."""
 
 
 class ExecutionEnvironment:
@@ -68,7 +89,6 @@ class ExecutionEnvironment:
         self.function = function
         self._code_root = code_root
         self._host = host
-        self._interpreter = interpreter.find(function.runtime)
         self._temporary = Path(tempfile.mkdtemp(dir=host.temporary, prefix=""))
         stream = f"{host.clock.now():%Y/%m/%d}/[{function.version}]{secrets.token_hex(16)}"
         self._log = Log(function.name, stream, host.clock, host.sink, host.chores.do)
@@ -81,6 +101,7 @@ class ExecutionEnvironment:
         self._is_killed = False
         self._invocation: Invocation | None = None
         self._done: Done | None = None
+        self._on_chunk: OnChunk = no_chunk
         self._init_ms: float | None = None
         self._started_at = host.clock.now()
         self._begun = 0.0
@@ -96,12 +117,15 @@ class ExecutionEnvironment:
         """The process that is warm, if there is one."""
         return self._process.pid if self._process else None
 
-    def invoke(self, invocation: Invocation, done: Done) -> None:
+    def invoke(self, invocation: Invocation, done: Done, on_chunk: OnChunk = no_chunk) -> None:
         """Run the handler once, and hand the attempt to `done`, after this has returned.
+
+        If the invocation wants a stream, `on_chunk` is handed the response before that, in one part or as many as the
+        handler wrote; the attempt's own response is empty then.
 
         `done` gets a `CannotStart` if the operating system refused to start the process: the handler did not run then.
         """
-        self._invocation, self._done = invocation, done
+        self._invocation, self._done, self._on_chunk = invocation, done, on_chunk
         self._init_ms, self._is_killed = None, False
         process = self._process
         if process is None:
@@ -148,40 +172,65 @@ class ExecutionEnvironment:
                 self._log.say(lines.init_report(duration_ms, phase=phase, error_type=verdict.blamed or ""))
             then(duration_ms, verdict)
 
-        def started(child: Child | CannotStart) -> None:
-            if isinstance(child, CannotStart):
-                self._deliver(child)
+        def started(started: _Started | NoEntryPoint | CannotStart) -> None:
+            if isinstance(started, CannotStart):
+                self._deliver(started)
                 return
-            self._process = process = self._look_after(child)
+            if isinstance(started, NoEntryPoint):
+                after(failures.as_frame(wire.INIT_ERROR, started.error_type, started.message))
+                return
+            self._log.say(lines.init_start(started.entry.description, Arn.parse(self.function.arn).region))
+            self._process = process = self._look_after(started)
             process.receive(begun + limit, lambda ending: self._settle(process, ending, after))
             if self._is_aborted or self._is_killed:
                 process.kill()
 
-        version = self._interpreter.describe(self.function.runtime)
-        self._log.say(lines.init_start(version, Arn.parse(self.function.arn).region))
-        launch = self._launch()
-        self._host.chores.do(lambda: _start(self._host.launcher, launch), started)
+        self._host.chores.do(self._start, started)
 
-    def _launch(self) -> Launch:
+    def _start(self) -> _Started | NoEntryPoint | CannotStart:
+        """Start the process, in any thread."""
+        entry = entry_point.find(self.function, self._code_root)
+        if isinstance(entry, NoEntryPoint):
+            return entry
+        api = None
+        try:
+            api = RuntimeApi() if entry.command is not None else None
+            child = self._host.launcher.start(self._launch(entry, api))
+        except (CannotStart, OSError) as error:
+            if api is not None:
+                api.close()
+            return error if isinstance(error, CannotStart) else CannotStart(f"No Runtime API could listen: {error}")
+        return _Started(child, entry, api)
+
+    def _launch(self, entry: EntryPoint, api: RuntimeApi | None) -> Launch:
+        walls = self._host.walls
         variables = surroundings.variables(
             self.function,
             access=self._host.access,
-            interpreter=self._interpreter.path,
-            code_root=self._code_root,
-            runtime_folder=self._host.runtime_folder,
-            temporary=self._temporary,
+            path_folder=entry.path_folder,
+            code_root=walls.code_root or self._code_root,
+            runtime_folder=walls.runtime or self._host.runtime_folder,
+            temporary=walls.temporary or self._temporary,
             log_stream=self._log.stream,
+            runtime_api=api.address if api is not None else surroundings.NO_RUNTIME_API,
         )
         own = frozenset(self.function.environment or ())
-        return Launch(self._interpreter.path, self._code_root, variables, own)
+        confinement = Confinement(self._temporary.name, self._temporary, self.function.ephemeral_storage)
+        return Launch(entry.interpreter, self._code_root, variables, own, entry.command, confinement)
 
-    def _look_after(self, child: Child) -> HandlerProcess:
-        return HandlerProcess(
-            child,
+    def _look_after(self, started: _Started) -> HandlerProcess:
+        memory_limit = self.function.memory_size << 20
+        output, look = self._take_output, self._log.flush_if_due
+        if started.api is None:
+            return HandlerProcess(started.child, self._host, memory_limit=memory_limit, output=output, look=look)
+        return ApiProcess(
+            started.child,
             self._host,
-            memory_limit=self.function.memory_size << 20,
-            output=self._take_output,
-            look=self._log.flush_if_due,
+            api=started.api,
+            memory_limit=memory_limit,
+            output=output,
+            look=look,
+            on_part=self._take_part,
         )
 
     # --- the invocation -----------------------------------------------------------------------------------------------
@@ -205,6 +254,8 @@ class ExecutionEnvironment:
             "trace": invocation.trace_header,
             "client": invocation.client_context,
         }
+        if invocation.wants_stream:
+            header["stream"] = True
         process.ask(wire.INVOKE, header, invocation.payload, deadline, self._after_call)
 
     def _after_call(self, ending: Ending) -> None:
@@ -212,9 +263,25 @@ class ExecutionEnvironment:
         assert process is not None, "a process answers while it is this environment's"
         if type(ending) is Frame and ending.kind == wire.RESULT and not process.is_over_its_memory:
             self._peak = process.peak
-            self._finish(Verdict(Succeeded(ending.payload), None))  # the way that nearly all go
+            self._finish(Verdict(Succeeded(self._response(ending.payload)), None))  # the way that nearly all go
+        elif isinstance(ending, Exited) and not process.was_asked:
+            # It ended after its last answer, before it asked for this invocation: nothing has run.
+            self._process = None
+            self._initialise(self.function.timeout, "invoke", self._after_second_init)
         else:
             self._settle(process, ending, lambda ending: self._finish(self._judge(ending)))
+
+    def _response(self, payload: bytes) -> bytes:
+        """What is left of a response for the attempt, after the caller got his parts."""
+        assert self._invocation is not None, "an invocation is under way"
+        if not self._invocation.wants_stream:
+            return payload
+        if payload:
+            self._on_chunk(payload)
+        return b""
+
+    def _take_part(self, data: bytes) -> None:
+        self._on_chunk(data)
 
     def _settle(self, process: HandlerProcess, ending: Ending, then: Callable[[Ending], None]) -> None:
         """See to it that a process which is of no more use has ended before it is told what came of it."""
@@ -330,15 +397,12 @@ class ExecutionEnvironment:
     def _remove(self) -> None:
         self._log.close()
         # What cannot be removed now is removed with the folder around it, by a worker that starts later.
-        self._host.chores.do(lambda: shutil.rmtree(self._temporary, ignore_errors=True), lambda _: None)
+        self._host.chores.do(self._remove_files, lambda _: None)
+
+    def _remove_files(self) -> None:
+        self._host.launcher.forget(self._temporary.name)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def __repr__(self) -> str:
         state = f"pid {self.pid}" if self.is_warm else "cold"
         return f"<ExecutionEnvironment {self.function.name} {self.function.revision_id} {state}>"
-
-
-def _start(launcher: Launcher, launch: Launch) -> Child | CannotStart:
-    try:
-        return launcher.start(launch)
-    except CannotStart as error:
-        return error

@@ -6,6 +6,7 @@ import orjson
 
 from config import limits
 from worker.invocation import Crashed, FunctionError, TimedOut
+from worker.runtime.wire import Frame
 
 OUT_OF_MEMORY = "Runtime.OutOfMemory"
 
@@ -26,11 +27,16 @@ def out_of_memory(request_id: str) -> Crashed:
     return _crashed(request_id, OUT_OF_MEMORY, _ending(-signal.SIGKILL))
 
 
-def response_too_large() -> FunctionError:
-    """The handler returned more than may be returned."""
+def response_too_large(largest: int = limits.MAX_SYNC_RESPONSE) -> FunctionError:
+    """The handler returned more than the `largest` number of bytes."""
     kind = "Function.ResponseSizeTooLarge"
-    message = f"Response payload size exceeded maximum allowed payload size ({limits.MAX_SYNC_RESPONSE} bytes)."
+    message = f"Response payload size exceeded maximum allowed payload size ({largest} bytes)."
     return FunctionError(orjson.dumps({"errorMessage": message, "errorType": kind}), kind, message)
+
+
+def as_frame(kind: bytes, error_type: str, message: str) -> Frame:
+    """What goes wrong around a process, said as if the process had said it."""
+    return Frame(kind, {"type": error_type, "message": message}, _error(error_type, message))
 
 
 def _crashed(request_id: str, kind: str, ending: str) -> Crashed:

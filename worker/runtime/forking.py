@@ -5,13 +5,15 @@ A server that does not answer counts as dead, and is: it is killed. What it had 
 more how it ended, or for how long its number is its own.
 """
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +36,8 @@ class ServerLost(Exception):
 class ForkServer:
     """One server, with one interpreter. Any thread may use it."""
 
-    def __init__(self, interpreter: str, variables: Mapping[str, str]) -> None:
-        """Start it; `variables` are those that an interpreter reads when it starts.
+    def __init__(self, interpreter: str, variables: Mapping[str, str], plan: Mapping[str, Any] | None = None) -> None:
+        """Start it; `variables` are those that an interpreter reads when it starts, `plan` is that of its room.
 
         Raises:
             CannotStart: the operating system refused.
@@ -65,6 +67,21 @@ class ForkServer:
         finally:
             theirs.close()
             os.close(output)
+        if plan is not None:
+            self._enter(plan)
+
+    def _enter(self, plan: Mapping[str, Any]) -> None:
+        try:
+            answer = self._ask({"enter": plan}, [])
+        except ServerLost as error:
+            self.close()
+            raise CannotStart(str(error)) from error
+        if "error" in answer:
+            self.close()
+            raise CannotStart(
+                f"No room of its own could be made for handlers: {answer['error']}. It could be when the worker "
+                "started; restart the worker, or set THRICE_ISOLATION=off."
+            )
 
     @property
     def pid(self) -> int:
@@ -75,32 +92,62 @@ class ForkServer:
         """Whether it runs. Does not block."""
         return self._process.poll() is None
 
-    def fork(self, folder: Path, variables: Mapping[str, str], descriptors: list[int]) -> "tuple[int, Forked]":
+    def fork(
+        self,
+        folder: Path,
+        variables: Mapping[str, str],
+        descriptors: list[int],
+        command: Sequence[str] = (),
+        *,
+        program: Sequence[str] | None = None,
+        confinement: Mapping[str, Any] | None = None,
+    ) -> "tuple[int, Forked]":
         """A new process in `folder`, which has copies of the descriptors for control, lifeline and output.
+
+        It becomes `command` when it is prepared, or runs a handler itself if there is none. With a `program` the
+        bootstrap is run anew by it. `confinement` is that of `confinement.request`.
 
         Raises:
             CannotStart: the operating system refused.
             ServerLost: the server has ended.
         """
-        request = {"folder": str(folder), "variables": dict(variables), "answer": limits.MAX_SYNC_RESPONSE}
+        arguments = [str(limits.MAX_SYNC_RESPONSE), *command]
+        request = {
+            "folder": str(folder),
+            "variables": dict(variables),
+            "arguments": arguments,
+            "program": program,
+            "confinement": confinement,
+        }
         answer = self._ask(request, descriptors)
         if "error" in answer:
             raise CannotStart(f"A process could not be started in {folder}: {answer['error']}")
-        pid = answer["pid"]
+        pid, init = answer["pid"], answer["init"]
         pidfd = open_pidfd(pid)
-        if pidfd is None:
+        init_pidfd = open_pidfd(init) if init is not None else None
+        if pidfd is None or (init is not None and init_pidfd is None):
             os.kill(pid, 9)
-            self.reap(pid)
+            if pidfd is not None:
+                os.close(pidfd)
+            self.reap(pid, init)
             raise CannotStart(f"A process could not be started in {folder}: too many open descriptors in the worker.")
-        return pid, Forked(self, pid, pidfd)
+        return pid, Forked(self, pid, pidfd, init, init_pidfd)
 
-    def reap(self, pid: int) -> int:
+    def forget(self, environment: str) -> None:
+        """Let go of the /tmp of an environment whose processes have ended.
+
+        Raises:
+            ServerLost: the server has ended, and nothing is left to let go of.
+        """
+        self._ask({"forget": environment}, [])
+
+    def reap(self, pid: int, init: int | None) -> int:
         """How a process that has ended did so; its number is given back.
 
         Raises:
             ServerLost: the server has ended.
         """
-        status: int = self._ask({"reap": pid}, [])["status"]
+        status: int = self._ask({"reap": pid, "init": init}, [])["status"]
         return status
 
     def _ask(self, request: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
@@ -139,10 +186,25 @@ class ForkServer:
 class Forked:
     """Keeps a process that a fork server has forked."""
 
-    def __init__(self, server: ForkServer, pid: int, pidfd: int) -> None:
+    def __init__(self, server: ForkServer, pid: int, pidfd: int, init: int | None, init_pidfd: int | None) -> None:
         self._server = server
         self._pid = pid
         self._pidfd = pidfd
+        self._init = init
+        self._init_pidfd = init_pidfd
+
+    @property
+    def init(self) -> int | None:
+        """See `Keeper`."""
+        return self._init
+
+    def kill_namespace(self) -> bool:
+        """See `Keeper`."""
+        if self._init_pidfd is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):  # it has ended, and so have all the others
+            signal.pidfd_send_signal(self._init_pidfd, signal.SIGKILL)
+        return True
 
     def is_certain(self) -> bool:
         """See `Keeper`. Without its parent, a process that has ended keeps its number no longer."""
@@ -155,7 +217,9 @@ class Forked:
     def reap(self) -> int:
         """See `Keeper`. Where the one who could say is dead, the process counts as killed."""
         os.close(self._pidfd)
+        if self._init_pidfd is not None:
+            os.close(self._init_pidfd)
         try:
-            return self._server.reap(self._pid)
+            return self._server.reap(self._pid, self._init)
         except ServerLost:
             return -9

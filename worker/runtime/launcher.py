@@ -14,9 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from config import limits
+from worker.runtime import confinement
 from worker.runtime.child import CannotStart, Child, Executed, Lines
+from worker.runtime.confinement import NO_WALLS, Confinement, Walls
 from worker.runtime.forking import CAN_FORK, ForkServer, ServerLost
 from worker.runtime.surroundings import read_at_start
 
@@ -34,17 +37,29 @@ class Launch:
     folder: Path
     variables: Mapping[str, str]  # all of them
     own_variables: frozenset[str]  # names of those that the user has set
+    command: tuple[str, ...] | None = None  # is run in the place of the bootstrap, which prepares the process for it
+    confinement: Confinement | None = None  # None: no walls but its own process group
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What makes one fork server differ from another."""
+
+    interpreter: str
+    is_room: bool = False  # it lives in a root of its own
+    programs: tuple[str, ...] = ()  # what is to be seen there beside the system
 
 
 class Launcher:
     """Starts processes. Any thread may use it; all of it blocks."""
 
-    def __init__(self, runtime_folder: Path, *, can_fork: bool = CAN_FORK) -> None:
-        """Where boto3 lies, and whether to fork at all."""
+    def __init__(self, runtime_folder: Path, *, can_fork: bool = CAN_FORK, walls: Walls = NO_WALLS) -> None:
+        """Where boto3 lies, whether to fork where nothing demands it, and which walls to build."""
         self._runtime_folder = runtime_folder
         self._can_fork = can_fork
+        self._walls = walls
         self._lock = threading.Lock()
-        self._servers: dict[str, ForkServer] = {}  # by interpreter
+        self._servers: dict[_Kind, ForkServer] = {}
 
     def start(self, launch: Launch) -> Child:
         """Start a process.
@@ -71,38 +86,93 @@ class Launcher:
         return child
 
     def _start(self, launch: Launch, lines: Lines, control: int, lifeline: int, output: int) -> Child:
+        asked = self._confinement_of(launch)
+        if asked is not None:
+            return self._start_confined(launch, asked, lines, [control, lifeline, output])
         if self._can_fork and not needs_a_start(launch):
             for _ in range(2):
                 try:
-                    pid, keeper = self._server(launch.interpreter).fork(
-                        launch.folder, launch.variables, [control, lifeline, output]
+                    pid, keeper = self._server(_Kind(launch.interpreter)).fork(
+                        launch.folder, launch.variables, [control, lifeline, output], launch.command or ()
                     )
                 except ServerLost:
                     continue  # the next one is new
                 return Child(pid, lines, keeper)
         return _execute(launch, lines, control, lifeline, output)
 
+    def _confinement_of(self, launch: Launch) -> dict[str, Any] | None:
+        if launch.confinement is None or self._walls.isolation == "off":
+            return None
+        confinement.check(self._walls)
+        if not CAN_FORK:
+            return None
+        programs = (launch.interpreter, *(launch.command or ())[:1])
+        places = (str(self._runtime_folder), *confinement.targets(self._runtime_folder))
+        reachable = (*confinement.program_paths(programs), *places)
+        return confinement.request(self._walls, launch.confinement, launch.folder, reachable)
+
+    def _start_confined(self, launch: Launch, asked: dict[str, Any], lines: Lines, descriptors: list[int]) -> Child:
+        """Only a fork server builds walls; it also starts the programs that have to be started anew."""
+        command = tuple(confinement.inside(self._walls, part, launch.folder) for part in launch.command or ())
+        program = None
+        if not self._can_fork or needs_a_start(launch):
+            program = [launch.interpreter, "-S", confinement.inside(self._walls, str(_BOOTSTRAP), launch.folder)]
+        kind = self._kind(launch.interpreter, launch.command)
+        for _ in range(2):
+            try:
+                pid, keeper = self._server(kind).fork(
+                    launch.folder, launch.variables, descriptors, command, program=program, confinement=asked
+                )
+            except ServerLost as error:
+                lost = error
+                continue  # the next one is new
+            return Child(pid, lines, keeper)
+        raise CannotStart(f"Two fork servers were lost, and only they can confine a handler. {lost}")
+
+    def _kind(self, interpreter: str, command: tuple[str, ...] | None = None) -> "_Kind":
+        if self._walls.namespaces is None:
+            return _Kind(interpreter)
+        own = {interpreter, *(command or ())[:1]}
+        needed = {path for program in own for path in confinement.program_paths((program,))}
+        return _Kind(interpreter, is_room=True, programs=tuple(sorted(needed)))
+
+    def forget(self, environment: str) -> None:
+        """Let go of what was kept for an environment whose processes have ended."""
+        with self._lock:
+            servers = [server for kind, server in self._servers.items() if kind.is_room]
+        for server in servers:
+            with contextlib.suppress(ServerLost):  # nothing is left to let go of
+                server.forget(environment)
+
     def prepare(self, interpreter: str) -> None:
         """Have the fork server for an interpreter ready before it is needed."""
         if self._can_fork:
             with contextlib.suppress(CannotStart):  # whoever needs it will see it for himself
-                self._server(interpreter)
+                self._server(self._kind(interpreter))
 
     def server_pids(self) -> list[int]:
         """The fork servers that live."""
         with self._lock:
             return [server.pid for server in self._servers.values() if server.is_alive()]
 
-    def _server(self, interpreter: str) -> ForkServer:
-        """The fork server for an interpreter; it is started if there is none that lives."""
+    def _server(self, kind: "_Kind") -> ForkServer:
+        """The fork server of a kind; it is started if there is none that lives."""
         with self._lock:
-            server = self._servers.get(interpreter)
+            server = self._servers.get(kind)
             if server is None or not server.is_alive():
                 if server is not None:
                     server.close()
-                server = ForkServer(interpreter, read_at_start(interpreter, self._runtime_folder))
-                self._servers[interpreter] = server
+                self._servers[kind] = server = self._new_server(kind)
             return server
+
+    def _new_server(self, kind: "_Kind") -> ForkServer:
+        path_folder = str(Path(kind.interpreter).parent)
+        if not kind.is_room:
+            return ForkServer(kind.interpreter, read_at_start(path_folder, self._runtime_folder))
+        variables = read_at_start(path_folder, self._walls.runtime or self._runtime_folder)
+        return ForkServer(
+            kind.interpreter, variables, confinement.plan(self._walls, self._runtime_folder, kind.programs)
+        )
 
     def close(self) -> None:
         """End the fork servers."""
@@ -114,6 +184,8 @@ class Launcher:
 
 def needs_a_start(launch: Launch) -> bool:
     """Whether a process has to be started by itself to find everything as it should be."""
+    if launch.command is not None:
+        return False  # it is started anew anyway, by the process that is forked
     return any(name.startswith(_READ_AT_START) for name in launch.own_variables) or has_libraries(launch.folder)
 
 
@@ -131,9 +203,12 @@ def has_libraries(root: Path) -> bool:
 def _execute(launch: Launch, lines: Lines, control: int, lifeline: int, output: int) -> Child:
     try:
         # Without `site` (-S): the packages of the base interpreter are not the function's. The bootstrap makes good
-        # for the rest. Both outputs are one pipe, which keeps their order.
+        # for the rest. Both outputs are one pipe, which keeps their order. The user's variables for an interpreter (-E)
+        # are for the command's, if there is one.
+        options = ["-S"] if launch.command is None else ["-S", "-E"]
+        arguments = [str(control), str(lifeline), str(limits.MAX_SYNC_RESPONSE), *(launch.command or ())]
         process = subprocess.Popen(
-            [launch.interpreter, "-S", _BOOTSTRAP, str(control), str(lifeline), str(limits.MAX_SYNC_RESPONSE)],
+            [launch.interpreter, *options, _BOOTSTRAP, *arguments],
             cwd=launch.folder,
             env=launch.variables,
             stdin=subprocess.DEVNULL,

@@ -14,8 +14,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class MemoryGauge:
     """Reads the memory of one process."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, init: int | None = None) -> None:
+        """Of `pid`, and of what lives on under `init`, process 1 of its PID namespace, when its parent has died."""
         self._pid = pid
+        self._init = init
         try:
             self._statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY)
         except OSError:
@@ -32,7 +34,11 @@ class MemoryGauge:
 
     def read_with_children(self) -> int:
         """Resident bytes of the process and of all that descend from it."""
-        children = list(_descendants(self._pid)) if self._statm >= 0 else []
+        if self._statm < 0:
+            return 0
+        children = descendants(self._pid)
+        if self._init is not None:
+            children += descendants(self._init)
         if not children:
             return self.read()
         return sum(_proportional(pid) for pid in (self._pid, *children))
@@ -44,7 +50,8 @@ class MemoryGauge:
             self._statm = -1
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The processes that descend from `pid`, as far as their parents live."""
     found: list[int] = []
     unseen = [pid]
     while unseen:

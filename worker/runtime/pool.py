@@ -18,7 +18,8 @@ from worker.runtime import interpreter
 from worker.runtime.child import CannotStart
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeMissing, CodeStore, UnusablePackage
-from worker.runtime.environment import ExecutionEnvironment, Host
+from worker.runtime.confinement import NO_WALLS, Walls
+from worker.runtime.environment import ExecutionEnvironment, Host, OnChunk, no_chunk
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.launcher import Launcher
 from worker.runtime.layer import runtime_folder
@@ -46,12 +47,13 @@ Done = Callable[[Attempt], object]
 class Run:
     """One invocation that is under way."""
 
-    __slots__ = ("done", "environment", "function", "invocation", "is_killed")
+    __slots__ = ("done", "environment", "function", "invocation", "is_killed", "on_chunk")
 
-    def __init__(self, function: FunctionConfiguration, invocation: Invocation, done: Done) -> None:
+    def __init__(self, function: FunctionConfiguration, invocation: Invocation, done: Done, on_chunk: OnChunk) -> None:
         self.function = function
         self.invocation = invocation
         self.done = done
+        self.on_chunk = on_chunk
         self.environment: ExecutionEnvironment | None = None  # where it runs; the pool's business
         self.is_killed = False
 
@@ -82,12 +84,13 @@ class EnvironmentPool:
         max_idle: int = MAX_IDLE,
         max_idle_age: float = MAX_IDLE_AGE,
         can_fork: bool = CAN_FORK,
+        walls: Walls = NO_WALLS,
     ) -> None:
         """Keep what the environments need below the data folder `root`.
 
         `code` and `sink` are called in other threads than the loop's.
 
-        Without `can_fork` every process is started by itself.
+        Without `can_fork` every process is started by itself. `walls` are those that every handler gets.
 
         Raises:
             OSError: the data folder cannot be written.
@@ -100,7 +103,8 @@ class EnvironmentPool:
             loop=loop,
             watch=Watch(loop),
             chores=Chores(loop),
-            launcher=Launcher(layer, can_fork=can_fork),
+            launcher=Launcher(layer, can_fork=can_fork, walls=walls),
+            walls=walls,
             runtime_folder=layer,
             temporary=self._scratch.path,
             access=access,
@@ -112,13 +116,18 @@ class EnvironmentPool:
         self._is_closed = False
         self._host.chores.do(lambda: self._host.launcher.prepare(interpreter.base().path), lambda _: None)
 
-    def run(self, function: FunctionConfiguration, invocation: Invocation, done: Done) -> Run:
+    def run(
+        self, function: FunctionConfiguration, invocation: Invocation, done: Done, on_chunk: OnChunk = no_chunk
+    ) -> Run:
         """Run one attempt, and call `done` with it: once, in the loop, after this has returned.
+
+        If the invocation wants a stream, `on_chunk` is called before that with each part of the response, also in the
+        loop. A handler that answers as a whole makes one part; one that fails may have made some.
 
         It takes at most init limit + the function's timeout + the time of a kill. The outcome is `Lost` if we could
         not even start: no code, no process, or the pool is closed.
         """
-        run = Run(function, invocation, done)
+        run = Run(function, invocation, done, on_chunk)
         self._runs.add(run)
         if self._is_closed:
             self._host.loop.call_soon_threadsafe(lambda: self._lose(run, _ENDING))
@@ -150,7 +159,7 @@ class EnvironmentPool:
 
     def _begin(self, run: Run, environment: ExecutionEnvironment) -> None:
         run.environment = environment
-        environment.invoke(run.invocation, partial(self._finish, run))
+        environment.invoke(run.invocation, partial(self._finish, run), run.on_chunk)
         if run.is_killed:
             environment.kill()
 

@@ -91,6 +91,7 @@ class HandlerProcess:
         """
         self.peak = 0  # most memory seen, in bytes
         self.next_look = 0.0
+        self.was_asked = True  # whether what was asked last has reached it
         self._child = child
         self._control = child.lines.control
         self._printed = child.lines.printed
@@ -101,7 +102,7 @@ class HandlerProcess:
         self._memory_limit = memory_limit
         self._output = output
         self._look = look
-        self._memory = MemoryGauge(child.pid)
+        self._memory = MemoryGauge(child.pid, child.init)
         self._incoming = Incoming(limits.MAX_SYNC_RESPONSE)
         self._outgoing: Outgoing | None = None
         self._done: Done | None = None  # of the exchange that is under way
@@ -112,10 +113,9 @@ class HandlerProcess:
         self._prints = True  # the pipe has another end
         self._is_paused = False
         self._state = select.poll()
-        self._state.register(self._control, select.POLLIN)
         self._state.register(self._printed, select.POLLIN)
-        self._loop.add_reader(self._control.fileno(), self._on_answer)
         self._loop.add_reader(self._printed, self._on_output)
+        self._listen()
 
     @property
     def pid(self) -> int:
@@ -204,6 +204,11 @@ class HandlerProcess:
             self._is_too_big(self._memory.read())
 
     # --- what the loop tells ------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Be told when it answers."""
+        self._state.register(self._control, select.POLLIN)
+        self._loop.add_reader(self._control.fileno(), self._on_answer)
 
     def _on_answer(self) -> None:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from worker.arn import Arn
 from worker.function import FunctionConfiguration
+from worker.runtime.runtimes import RUNTIMES, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,22 @@ class AwsAccess:
     session_token: str = field(default="", repr=False)  # empty: SDKs sign without one
 
 
-def read_at_start(interpreter: str, runtime_folder: Path) -> Mapping[str, str]:
-    """Those variables that an interpreter reads when it starts, as they are unless the user has others."""
+#: AWS_LAMBDA_RUNTIME_API of a process that needs none: AWS's own address, where nobody listens here.
+NO_RUNTIME_API = "169.254.100.1:9001"
+
+#: Where Node.js looks for packages beside the function's own, as on Lambda: what layers bring.
+_NODE_LAYERS = "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
+
+
+def read_at_start(path_folder: str | None, runtime_folder: Path) -> Mapping[str, str]:
+    """Those variables that an interpreter reads when it starts, as they are unless the user has others.
+
+    `path_folder` is where the interpreter lies; it comes first on the PATH.
+    """
     return {
         "LANG": "en_US.UTF-8",
         "LC_CTYPE": "C.UTF-8",
-        "PATH": f"{Path(interpreter).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": ":".join(filter(None, (path_folder, "/usr/local/bin:/usr/bin:/bin"))),
         "PYTHONPATH": str(runtime_folder),
         "TZ": ":UTC",
     }
@@ -39,16 +50,22 @@ def variables(
     function: FunctionConfiguration,
     *,
     access: AwsAccess,
-    interpreter: str,
+    path_folder: str | None,
     code_root: Path,
     runtime_folder: Path,
     temporary: Path,
     log_stream: str,
+    runtime_api: str,
 ) -> Mapping[str, str]:
-    """All variables of a new process but `_X_AMZN_TRACE_ID`, which comes with each invocation."""
+    """All variables of a new process but `_X_AMZN_TRACE_ID`, which comes with each invocation.
+
+    `path_folder` comes first on the PATH; `runtime_api` is host and port.
+    """
+    family, version = RUNTIMES[function.runtime]
     region = Arn.parse(function.arn).region
     replaceable = {
-        **read_at_start(interpreter, runtime_folder),
+        **read_at_start(path_folder, runtime_folder),
+        **({"NODE_PATH": _NODE_LAYERS.format(major=version[0])} if family is Family.NODE else {}),
         "AWS_ENDPOINT_URL": access.endpoint_url,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
@@ -64,18 +81,19 @@ def variables(
         "_HANDLER": function.handler,
         "AWS_ACCESS_KEY_ID": access.access_key_id,
         "AWS_DEFAULT_REGION": region,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_LAMBDA_RUNTIME_API": "169.254.100.1:9001",
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "AWS_REGION": region,
         "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
         "AWS_SESSION_TOKEN": access.session_token,
         "LAMBDA_RUNTIME_DIR": str(runtime_folder),
         "LAMBDA_TASK_ROOT": str(code_root),
     }
+    if family is not Family.PROVIDED:  # so AWS
+        reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return {**replaceable, **(function.environment or {}), **reserved}

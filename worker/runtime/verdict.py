@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from config import limits
 from worker.invocation import FunctionError, Succeeded
 from worker.runtime import failures, wire
 from worker.runtime.process import DeadlinePassed, Ending, Exited, OutOfMemory
@@ -23,7 +24,7 @@ def judge(ending: Ending, request_id: str, timeout: int) -> Verdict:
         case Frame(kind=wire.READY):
             return Verdict(None, None)
         case Frame(kind=wire.TOO_LARGE):
-            failure = failures.response_too_large()
+            failure = failures.response_too_large(ending.header.get("largest", limits.MAX_SYNC_RESPONSE))
         case Frame():
             failure = FunctionError(ending.payload, ending.header["type"], ending.header["message"])
             return Verdict(failure, failure.error_type if ending.kind == wire.INIT_ERROR else None)

@@ -1,0 +1,1 @@
+"""What the command `thrice` says by itself, without a system that runs."""
