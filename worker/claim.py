@@ -8,7 +8,7 @@ from typing import Any
 from worker import event_message
 from worker.clock import from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import FunctionError, Invocation
+from worker.invocation import FunctionError, Invocation, Throttled
 from worker.lineage import with_root
 from worker.qualifier import find, qualifier_of
 from worker.retry import History
@@ -27,7 +27,7 @@ class Claimed:
     lease: str  # key of the hash in which the worker's leases are
     field: str  # of that hash: proves that the event is ours
     forget: Callable[[], object]  # tells the transport that the message has been settled
-    throttled_at: int | None  # the reserved concurrency, all of which is in use; None: there is a place
+    throttled: Throttled | None  # None: there is a place for it
     details: Mapping[str, Any]  # the headers of a delivery: attributes, cause, cause_function, counter
 
     @property
@@ -58,7 +58,7 @@ def claimed_of(
         field: see `Claimed`.
         forget: see `Claimed`.
         redeliveries: how often its worker died under it since it went on the queue.
-        is_refused: all of the function's reserved concurrency is in use.
+        is_refused: all of the function's reserved concurrency is in use, or all of the account's.
         received_at: see `Claimed`.
     """
     now, _, configuration = context.partition(b"\n")
@@ -87,7 +87,7 @@ def claimed_of(
         lease=lease,
         field=field,
         forget=forget,
-        throttled_at=(function.reserved_concurrency if function else None) if is_refused else None,
+        throttled=Throttled(function.reserved_concurrency) if is_refused and function else None,
         details=headers,
     )
 

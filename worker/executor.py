@@ -12,7 +12,7 @@ from worker import telemetry
 from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost, Outcome, Throttled
+from worker.invocation import Attempt, Invocation, Lost, Outcome
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed, decide, decide_before
 from worker.settlement import Settlement, answer_of, settlement_of
@@ -84,8 +84,8 @@ class Executor:
             self.conclude(claimed, given_up or Die(Condition.FUNCTION_DELETED))
             ended(None)
             return None
-        if claimed.throttled_at is not None:
-            throttled = Attempt(Throttled(claimed.throttled_at), started_at=self._clock.now(), duration_ms=0.0)
+        if claimed.throttled is not None:
+            throttled = Attempt(claimed.throttled, started_at=self._clock.now(), duration_ms=0.0)
             self._decide(claimed, claimed.function, throttled)
             ended(throttled.outcome)
             return None
@@ -136,8 +136,8 @@ class Executor:
             return Reply(Lost("the worker died while the function ran; nothing is known of what it did"))
         if self._waited_ms(claimed) > claimed.details["patience_ms"]:
             return Reply(Lost("all workers were busy for longer than the caller waits"))
-        if claimed.throttled_at is not None:
-            return Reply(Throttled(claimed.throttled_at))
+        if claimed.throttled is not None:
+            return Reply(claimed.throttled)
         return None
 
     def _waited_ms(self, claimed: Claimed) -> float:

@@ -55,9 +55,9 @@ class Crashed(FunctionError):
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Nothing ran: the function's reserved concurrency is in use. Uses up no attempt."""
+    """Nothing ran: the concurrency that the function has is in use. Uses up no attempt."""
 
-    reserved_concurrency: int
+    reserved_concurrency: int | None  # None: the function has none of its own, and the account's is in use
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,16 @@ class Keys:
         """HASH: function name -> how many of its invocations run now, synchronous ones included."""
         return self._key("concurrency")
 
+    @property
+    def account(self) -> str:
+        """HASH: what all functions may run at once, what runs, what is reserved, and the slots of a worker."""
+        return self._key("account")
+
+    @property
+    def reserved(self) -> str:
+        """HASH: function name -> its reserved concurrency, of functions that have one."""
+        return self._key("reserved")
+
     # --- the two Celery queues, as the transport keeps them -------------------------------------------------------
 
     @property

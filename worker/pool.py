@@ -52,6 +52,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._window: Any = None
         #: Whether Redis knows how everything ended that ran here. Replaced by who settles it.
         self.is_settled: Callable[[], bool] = lambda: True
+        #: Is told how many slots there are whenever that changes.
+        self.on_resize: Callable[[int], object] = lambda _: None
 
     # --- Celery's side ----------------------------------------------------------------------------------------------
 
@@ -237,4 +239,5 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
     def _resize(self, total: int) -> None:
         self.limit = total
         self._slots.resize(total)
+        self.on_resize(total)
         self._pump()

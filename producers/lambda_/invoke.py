@@ -14,7 +14,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from producers.errors import ApiError
-from producers.lambda_.errors import function_not_found
+from producers.lambda_.errors import function_not_found, throttled
 from producers.lambda_.names import FunctionName
 from producers.lambda_.payload import EMPTY, check_client_context, check_payload
 from producers.seams import Request, Response
@@ -115,11 +115,8 @@ def _answer(reply: Reply, *, wants_log: bool) -> Response:
             members["Payload"] = response
         case FunctionError():
             members |= {"Payload": reply.outcome.response, "FunctionError": "Unhandled"}
-        case Throttled():
-            reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
-            raise ApiError(
-                "TooManyRequestsException", "Rate Exceeded.", 429, members={"Type": "User", "Reason": reason}
-            )
+        case Throttled(reserved_concurrency):
+            raise throttled(is_reserved=reserved_concurrency is not None)
         case Lost(reason):
             raise ApiError(
                 "ServiceException", f"The function was not run to its end: {reason}.", 500, members={"Type": "Service"}

@@ -154,11 +154,18 @@ def test_an_error_of_the_function_is_a_200(world: System, kind: type[FunctionErr
     )
 
 
-def test_a_throttled_call_is_a_429(world: System) -> None:
-    """With AWS's reason."""
-    world.queue.reply = Reply(Throttled(0))
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        (0, "ReservedFunctionConcurrentInvocationLimitExceeded"),
+        (None, "ConcurrentInvocationLimitExceeded"),
+    ],
+)
+def test_a_throttled_call_is_a_429(world: System, limit: int | None, reason: str) -> None:
+    """With AWS's reason: the function's own limit, or the account's. The caller is told when to come again."""
+    world.queue.reply = Reply(Throttled(limit))
 
-    members = {"Type": "User", "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}
+    members = {"Type": "User", "Reason": reason, "retryAfterSeconds": "1"}
     expected = ("TooManyRequestsException", 429, "Rate Exceeded.", members)
     assert expected == world.refusal("Invoke", FunctionName="f")
 

@@ -21,9 +21,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.contents import Contents
 from tests.fuzzing import Fuzzing
-from tests.worker.conftest import ScriptedRun, Worker, failure, function
+from tests.worker.conftest import ScriptedRun, Scripts, Timers, Worker, failure, function
 from tests.worker.model import DomainModel
 from worker import event_message
+from worker.account import Account
 from worker.claim import Claimed
 from worker.clock import from_ms
 from worker.executor import Executor
@@ -31,6 +32,7 @@ from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, LogEvent, Lost, Outcome, Succeeded, TimedOut
 from worker.keys import Keys
 from worker.queue import EventQueue
+from worker.registry import FunctionRegistry
 from worker.retry import Condition, Die, Retry, Succeed, backoff
 from worker.scripts import source
 from worker.settlement import Settlement
@@ -131,10 +133,12 @@ class Fuzz:
         self.call_script = redis.register_script(source("call"))
         self.delete_script = redis.register_script(source("delete_queue"))
         self.hands = [self.hand(name) for name in ("w1", "w2", "w3")]
+        self.registry = FunctionRegistry(redis, self.keys)
         self.number = 0
         self.ends: set[str] = set()  # how events ended
         for name in FUNCTIONS:
             self.define(name)
+        self.announce()
 
     def hand(self, name: str) -> Hand:
         """A worker that tells the model of what it settles."""
@@ -157,6 +161,7 @@ class Fuzz:
             **dict.fromkeys([self.cause, self.call, self.advance, self.die], 2),
             **dict.fromkeys([self.repeat, self.settle_again, self.break_connection, self.give_back], 1),
             **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue], 1),
+            **dict.fromkeys([self.announce], 1),
         }
         fuzzing.run(self.random, moves, self.check)
 
@@ -218,7 +223,7 @@ class Fuzz:
         queues = self.random.choice([[self.keys.calls, self.keys.invocations], [self.keys.invocations]])
         self.redis.delete(*map(self.keys.wake, queues))
         claim = hand.worker.take(*queues, count=count)
-        self.model.claim(hand.worker.name, claim, queues)
+        self.model.claim(hand.worker.name, claim, queues, self.redis.zcard(self.keys.consumers))
         self.model.places.begun[hand.worker.name].update(each.tag for each in claim.deliveries if losses(each))
         hand.held += self.read(hand.worker, claim)
 
@@ -336,7 +341,7 @@ class Fuzz:
         """A function is created, changed or deleted."""
         name = self.random.choice(FUNCTIONS)
         if name in self.model.functions and self.random.random() < 0.3:
-            self.redis.hdel(self.keys.functions, name)
+            self.registry.delete(name)
             del self.model.functions[name]
         else:
             self.define(name)
@@ -361,8 +366,18 @@ class Fuzz:
                 ]
             ),
         )
-        self.redis.hset(self.keys.functions, name, configuration.model_dump_json())
+        if name in self.model.functions:
+            self.registry.update(name, lambda _: configuration)
+        else:
+            self.registry.create(configuration, lambda _: None)
         self.model.functions[name] = configuration.reserved_concurrency
+
+    def announce(self) -> None:
+        """A worker starts: the account has so many places from now on, and workers so many slots."""
+        limit, slots = self.random.choice([4, 6, 8, 1_000]), self.random.choice([1, 16])
+        Account(Scripts(self.redis), self.keys, Timers(), limit).announce(slots)
+        self.model.limit = limit
+        self.model.slots = max(slots, self.model.slots) if self.redis.zcard(self.keys.consumers) else slots
 
     def remake_queue(self) -> None:
         """An SQS queue is deleted with its messages, or created; some take no long messages."""

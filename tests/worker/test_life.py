@@ -7,7 +7,7 @@ from tests.worker.conftest import System, failure, function
 from worker.executor import Executor
 from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
-from worker.invocation import Invocation, LogEvent, Lost, Succeeded
+from worker.invocation import Invocation, LogEvent, Lost, Succeeded, Throttled
 from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
@@ -224,7 +224,7 @@ def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     for claimed in held:
         system.worker.attempt(claimed)
 
-    assert [claimed.throttled_at for claimed in held] == [None, None, 2, 2, 2]
+    assert [claimed.throttled for claimed in held] == [None, None, *[Throttled(2)] * 3]
     assert (during, system.concurrency()) == (2, 0)
     ledger = system.ledger()
     assert (ledger.total.succeeded, ledger.total.waiting) == (2, 3)
@@ -291,7 +291,7 @@ def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved
     held = system.worker.claim(count=8)
 
     assert [claimed.invocation.function for claimed in held] == ["f", "f", "f", "f", "g", "f", "f"]
-    assert [claimed.throttled_at for claimed in held] == [None, 1, 1, 1, None, 1, 1]
+    assert [claimed.throttled is None for claimed in held] == [True, False, False, False, True, False, False]
     assert system.concurrency() == 1
 
 

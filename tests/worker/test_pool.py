@@ -121,7 +121,7 @@ def submit(pool: TaskPool, task: Task, *names: str, is_synchronous: bool = False
         )  # fmt: skip
         claimed = Claimed(
             invocation=invocation, function=None, history=History(), last_error=None, now_ms=0.0, received_at=0.0,
-            lease="lease", field=name.upper(), forget=lambda: None, throttled_at=None, details={},
+            lease="lease", field=name.upper(), forget=lambda: None, throttled=None, details={},
         )  # fmt: skip
         request = EventRequest(task, claimed, "a@test", None)
         state.requests[request.id] = request
