@@ -9,7 +9,7 @@ from worker import event_message
 from worker.clock import from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation, Throttled
-from worker.lineage import with_root
+from worker.lineage import NEVER, runs_of, with_root
 from worker.qualifier import find, qualifier_of
 from worker.retry import History
 
@@ -63,8 +63,10 @@ def claimed_of(
     """
     now, _, configuration = context.partition(b"\n")
     function = _function(configuration) if configuration else None
-    if function is not None and headers["task"] != event_message.DELIVER:
+    trace, is_delivery = headers.get("trace"), headers["task"] == event_message.DELIVER
+    if function is not None and not is_delivery:
         function = find(function, qualifier_of(headers["arn"]), headers["id"])
+    runs = runs_of(trace, headers["function"]) if trace and not is_delivery else NEVER
     return Claimed(
         invocation=Invocation(
             request_id=headers["id"],
@@ -74,10 +76,14 @@ def claimed_of(
             accepted_at=from_ms(headers["accepted_at"]),
             attempt=headers.get("attempt", 1),
             source=headers["source"],
-            trace_header=with_root(headers.get("trace"), headers["id"], headers["root_id"]),
+            trace_header=with_root(
+                trace, headers["id"], headers["root_id"], None if is_delivery else headers["function"]
+            ),
             client_context=headers.get("client_context"),
             is_synchronous=headers["task"] == event_message.CALL,
             root=headers["root_id"],
+            runs_before=runs.times,
+            was_stopped=runs.was_stopped,
         ),
         function=function,
         history=History(headers.get("backoffs", 0), headers.get("workers_lost", 0) + redeliveries),

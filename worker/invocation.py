@@ -25,6 +25,8 @@ class Invocation:
     client_context: str | None = None  # base64 JSON; only synchronous invocations have one
     is_synchronous: bool = False
     root: str = ""  # request id of the event that caused it all; empty: itself
+    runs_before: int = 0  # of this function, in the chain of events that led to this one
+    was_stopped: bool = False  # an event of that chain was not run, because there had been too many
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ from worker.destination import Delivery
 from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.keys import Keys
+from worker.lineage import with_stop
 from worker.log_entry import attempt_json
 from worker.message_document import message_document
+from worker.retry import Condition
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
 from worker.transport.loop import Loop, Timer
@@ -196,14 +198,22 @@ def _details(settlement: Settlement) -> tuple[dict[str, Any], list[bytes]]:
         if "cause_function" in settlement.claimed.details:
             headers = settlement.claimed.details
             details["refused_of"] = [headers["cause_function"], headers["counter"]]
-    handovers = [_hand_over(delivery, settlement.claimed.invocation) for delivery in settlement.deliveries]
+    trace = _trace_of_deliveries(settlement)
+    handovers = [_hand_over(delivery, settlement.claimed.invocation, trace) for delivery in settlement.deliveries]
     if handovers:
         details["deliveries"] = [handover for handover, _ in handovers]
         bodies += [body for _, body in handovers]
     return details, bodies
 
 
-def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], bytes]:
+def _trace_of_deliveries(settlement: Settlement) -> str | None:
+    of = settlement.claimed.invocation
+    if settlement.condition is Condition.RECURSIVE_LOOP and of.trace_header:
+        return with_stop(of.trace_header, of.function)
+    return of.trace_header
+
+
+def _hand_over(delivery: Delivery, of: Invocation, trace: str | None) -> tuple[dict[str, Any], bytes]:
     """How the script hands a delivery over, and its bytes: a message of our own SQS, or a task that delivers it."""
     counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
     arn = Arn.parse(delivery.target_arn)
@@ -212,7 +222,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
             delivery.body.decode("utf-8", "replace"),
             delivery.attributes,
             sender=SENDER,
-            trace_header=of.trace_header,
+            trace_header=trace,
         )
         return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
     root = of.root or of.request_id
@@ -223,7 +233,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
         payload=delivery.body,
         accepted_at=of.accepted_at,
         source="thrice:settlement",
-        trace_header=of.trace_header,
+        trace_header=trace,
         root=root,
     )
     head = event_message.head(

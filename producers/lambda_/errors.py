@@ -58,6 +58,15 @@ def not_offered(what: str, instead: str) -> ApiError:
     return invalid_parameter(f"{what} is not offered by thrice. {instead}")
 
 
+def recursive_invocation() -> ApiError:
+    """The function has run too often in the chain of events that led to this call."""
+    return _refusal(
+        "RecursiveInvocationException",
+        "Lambda has detected your function being invoked in a recursive loop and stopped your function's invocation.",
+        400,
+    )
+
+
 def throttled(*, is_reserved: bool) -> ApiError:
     """All of a function's reserved concurrency is in use, or all of the account's. `Retry-After` is in seconds."""
     members = {

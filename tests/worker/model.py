@@ -167,9 +167,7 @@ class DomainModel:
             reserved = self.functions.get(function)
             if reserved is not None:
                 free = max(0, reserved - before[function])
-                assert may_run[function] == min(count, free), (
-                    f"{function}: {before[function]} of {reserved} ran"
-                )
+                assert may_run[function] == min(count, free), f"{function}: {before[function]} of {reserved} ran"
             elif function not in self.functions:
                 assert may_run[function] == count, f"{function} has no limit: nobody has said anything of it"
                 on_account -= count

@@ -19,6 +19,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from config.limits import MAX_RUNS_IN_CHAIN
 from tests.contents import Contents
 from tests.fuzzing import Fuzzing
 from tests.worker.conftest import ScriptedRun, Scripts, Timers, Worker, failure, function
@@ -31,6 +32,7 @@ from worker.executor import Executor
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, LogEvent, Lost, Outcome, Succeeded, TimedOut
 from worker.keys import Keys
+from worker.lineage import with_root
 from worker.queue import EventQueue
 from worker.registry import FunctionRegistry
 from worker.retry import Condition, Die, Retry, Succeed, backoff
@@ -134,6 +136,7 @@ class Fuzz:
         self.delete_script = redis.register_script(source("delete_queue"))
         self.hands = [self.hand(name) for name in ("w1", "w2", "w3")]
         self.registry = FunctionRegistry(redis, self.keys)
+        self.runs: dict[str, int] = {}  # request id -> how often its function has run in its chain
         self.number = 0
         self.ends: set[str] = set()  # how events ended
         for name in FUNCTIONS:
@@ -235,6 +238,7 @@ class Fuzz:
             if record is not None and not each.invocation.is_synchronous:
                 assert each.history.workers_lost == int(record.fields.get("workers_lost", "0"))
                 assert each.invocation.attempt == 1 + record.used
+                assert each.invocation.runs_before == self.runs.get(each.invocation.request_id, 0)
         return held
 
     def attempt(self) -> None:
@@ -268,8 +272,9 @@ class Fuzz:
         self, worker: Worker, settlement: Settlement, settled: Callable[[bool | None], object], *, at_once: bool
     ) -> None:
         """What the product decided, on its way to the script: it keeps to the three attempts."""
-        attempt = settlement.claimed.invocation.attempt
+        attempt, runs = settlement.claimed.invocation.attempt, settlement.claimed.invocation.runs_before
         assert attempt <= len(COUNTDOWNS)
+        assert settlement.condition != Condition.RECURSIVE_LOOP or runs >= MAX_RUNS_IN_CHAIN
         if settlement.uses_attempt:
             assert settlement.delay_ms == COUNTDOWNS[attempt] * 1000
 
@@ -353,6 +358,7 @@ class Fuzz:
             name,
             description='"reserved_concurrency":7',
             reserved_concurrency=any_of([None, None, 0, 1, 1, 2, 3]),
+            recursive_loop=any_of(["Terminate", "Terminate", "Allow"]),
             dead_letter_arn=any_of(TARGETS),
             event_invoke_config=any_of(
                 [
@@ -417,15 +423,25 @@ class Fuzz:
         long = "x" * self.random.choice([0, 0, 0, 2_000])
         payload: dict[str, Any] = {"n": self.number, "id": "no", "workers_lost": 9, "text": f'"id":"no" {long}'}
         name = name or self.random.choice(FUNCTIONS)
+        request_id = request_id or self.request_id()
+        runs = self.runs.setdefault(request_id, self.random.choice([0, 0, 0, 1, 15, 16]))
         return Invocation(
-            request_id or self.request_id(),
+            request_id,
             name,
             f"arn:of:{name}",
             orjson.dumps(payload),
             self.clock.now(),
             source="fuzz",
+            trace_header=self.chain(name, runs),
             root=root,
         )
+
+    def chain(self, name: str, runs: int) -> str | None:
+        """The trace header of an event to which so many runs of its function have led."""
+        header = None
+        for _ in range(runs):
+            header = with_root(header, self.request_id(), "", name)
+        return header
 
     def request_id(self) -> str:
         """An id that the seed gives."""

@@ -473,7 +473,7 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
     lasting = {key.decode() for key in system.redis.scan_iter() if system.redis.ttl(key) == -1}
     keys = system.keys
     assert lasting == {
-        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.clock,
+        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.account, keys.consumers, keys.clock,
         keys.log("f"), keys.log_counts, keys.wake(keys.invocations),
     }  # fmt: skip
 
