@@ -208,7 +208,7 @@ class DomainModel:
         """A batch has been settled: each outcome once, by who holds its lease field."""
         for outcome, answer in zip(_outcomes(args), answers, strict=True):
             held = self.places.leases[worker].pop(outcome.field, None)
-            assert answer == (0 if held is None else 1), f"{outcome.field} was settled: {answer!r}"
+            assert (answer == 0) == (held is None), f"{outcome.field} was settled: {answer!r}"
             if held is None:
                 continue
             assert id_of(held) == outcome.id
@@ -218,7 +218,8 @@ class DomainModel:
             elif outcome.to == "waiting":
                 self._wait(outcome)
             else:
-                self._end(outcome)
+                refused = self._end(outcome)
+                assert (answer[::2] if isinstance(answer, list) else []) == refused
 
     def _write_history(self, outcome: Outcome, state: str) -> Record:
         record = self.records[outcome.id]
@@ -240,16 +241,23 @@ class DomainModel:
         else:
             self.places.ready[self.keys.invocations, target].append(envelope)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: Outcome) -> list[int]:
+        """The positions of the deliveries that were not taken."""
         is_bad, details = outcome.to == "given_up", outcome.details
         bodies = outcome.bodies[1:] if is_bad else outcome.bodies
         sent = list(zip(details.get("deliveries", []), bodies, strict=True))
-        refused = [delivery["counter"] for delivery, body in sent if not self._hand_over(outcome, delivery, body)]
+        taken = [self._hand_over(outcome, delivery, body) for delivery, body in sent]
+        refused = [delivery["counter"] for (delivery, _), is_taken in zip(sent, taken, strict=True) if not is_taken]
         state = outcome.to
         if is_bad:
             state = "dead_lettered" if len(refused) < len(sent) else "dropped"
         record = self._write_history(outcome, state)
         record.fields["ended_at"] = str(self.now)
+        for (delivery, _), is_taken in zip(sent, taken, strict=True):
+            told = ("delivered" if "queue" in delivery else "pending") if is_taken else "failed"
+            before = f"{record.fields['deliveries']}," if "deliveries" in record.fields else ""
+            record.fields["deliveries"] = before + delivery["told"] + told + '"}'
+        self._tell_cause(details.get("cause", ""), outcome.id, "failed" if is_bad else "delivered")
         if is_bad:
             record.fields["condition"] = details["condition"]
         if state == "dead_lettered":
@@ -264,6 +272,16 @@ class DomainModel:
             self.ledger[function, counter] += 1
         self.ledger[outcome.function, f"dropped:{details['condition']}" if state == "dropped" else state] += 1
         self._close(outcome.id, outcome.root, is_bad, DEAD_RETENTION_MS if state == "dead_lettered" else RETENTION)
+        return [position for position, is_taken in enumerate(taken, 1) if not is_taken]
+
+    def _tell_cause(self, cause: str, request_id: str, told: str) -> None:
+        """The record of the event that a delivery tells of says what became of it."""
+        if cause in self.records:
+            fields = self.records[cause].fields
+            before = fields["deliveries"].split("},")
+            fields["deliveries"] = "},".join(
+                each.replace("pending", told) if request_id in each else each for each in before
+            )
 
     def _hand_over(self, cause: Outcome, delivery: dict[str, Any], body: bytes) -> bool:
         """Send something at the end of an event; whether it was taken."""

@@ -1,6 +1,7 @@
 """The life of an event on a real Redis, with a clock that is moved: 0 s, 60 s, 180 s, dead letter."""
 
 import orjson
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, failure, function
@@ -54,6 +55,8 @@ def test_third_failure_is_the_last(system: System, queue_messages):
         "dropped": {},
         "in_hand": {"ready": 0, "waiting": 0, "running": 0},
         "retried": 2,
+        "dead_letter_errors": 0,
+        "destination_delivery_failures": 0,
         "balanced": True,
     }
 
@@ -92,16 +95,60 @@ def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: S
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
 
 
-def test_dead_letter_queue_that_is_gone_is_counted(system: System):
-    """A dead letter that nobody took does not count as dead-lettered."""
+def test_dead_letter_queue_that_is_gone_is_counted(system: System, caplog: pytest.LogCaptureFixture):
+    """A dead letter that nobody took does not count as dead-lettered; the record and the log say so."""
     system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
     system.environments.outcomes = [failure()]
-    system.enqueue()
+    request_id = system.enqueue()
 
     system.drain()
 
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
-    assert system.redis.hget(system.keys.ledger, "f|dead_letter_errors") == b"1"
+    assert system.ledger().functions["f"].dead_letter_errors == 1
+    (told,) = orjson.loads(f"[{system.record(request_id)['deliveries']}]")
+    assert (told["target"].rpartition(":")[2], told["kind"], told["outcome"]) == ("gone", "dead_letter", "failed")
+    assert "DeliveryFailed" in caplog.text
+    assert "the queue does not exist" in caplog.text
+
+
+def test_failure_of_one_target_does_not_stop_the_other(system: System, queue_messages):
+    """The destination is gone, the dead-letter queue is there: it has its message, and the event is dead-lettered."""
+    config = EventInvokeConfig(maximum_retry_attempts=0, on_failure="arn:aws:sqs:us-east-1:000000000000:gone")
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure()]
+    request_id = system.enqueue()
+
+    system.drain()
+
+    told = orjson.loads(f"[{system.record(request_id)['deliveries']}]")
+    assert [(each["kind"], each["outcome"]) for each in told] == [
+        ("destination", "failed"),
+        ("dead_letter", "delivered"),
+    ]
+    assert system.record(request_id)["state"] == "dead_lettered"
+    assert len(queue_messages("dlq")) == 1
+    assert system.ledger().total.destination_delivery_failures == 1
+
+
+def test_throttled_event_ends_at_its_age(system: System, queue_messages):
+    """The only place stays taken: the next pause would be too long for its age, and it is given up, without a run."""
+    config = EventInvokeConfig(maximum_event_age=60, on_failure=create_queue(system, "bad"))
+    system.define(function(reserved_concurrency=1, event_invoke_config=config))
+    system.enqueue()
+    system.another_worker().claim()
+    request_id = system.enqueue()
+
+    system.drain()
+
+    record = orjson.loads(queue_messages("bad")[0]["body"])
+    ended = float(system.record(request_id)["ended_at"]) - float(system.record(request_id)["accepted_at"])
+    assert 0 < ended <= 60_000
+    assert (record["requestContext"]["condition"], record["requestContext"]["approximateInvokeCount"]) == (
+        "EventAgeExceeded",
+        0,
+    )
+    assert list(record) == ["version", "timestamp", "requestContext", "requestPayload"]
+    assert system.environments.runs == []
 
 
 def test_destinations_get_records(system: System, queue_messages):
