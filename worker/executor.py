@@ -77,9 +77,17 @@ class Executor:
         self._clock = clock
         self._is_revoked = is_revoked
 
+    def will_run(self, claimed: Claimed) -> bool:
+        """Whether an attempt at the event would run its handler now; else the event goes on without one."""
+        return claimed.throttled is None and self._given_up(claimed) is None
+
+    def will_answer(self, claimed: Claimed) -> bool:
+        """Whether a synchronous invocation would run its handler now; else its caller is told why not."""
+        return claimed.function is not None and self._refusal(claimed) is None
+
     def attempt(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make an attempt at an event. `ended` is called when it runs no more; None: it has already been."""
-        given_up = decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
+        given_up = self._given_up(claimed)
         if given_up is not None or claimed.function is None:
             self.conclude(claimed, given_up or Die(Condition.FUNCTION_DELETED))
             ended(None)
@@ -115,6 +123,9 @@ class Executor:
     def refuse(self, claimed: Claimed, reason: str) -> None:
         """Answer the caller of a synchronous invocation that nothing ran."""
         self._answer(claimed, None, Reply(Lost(reason)))
+
+    def _given_up(self, claimed: Claimed) -> Die | None:
+        return decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
 
     def _run_event(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
         def done(attempt: Attempt) -> None:
