@@ -131,6 +131,14 @@ class Keys:
         """LIST: the names of the lanes of a queue that are not empty, each once; the next one is on the right."""
         return f"{queue}:lanes"
 
+    def new_lanes(self, queue: str) -> str:
+        """LIST: those of them instead that were empty before and have not been served since; they come first."""
+        return f"{queue}:new-lanes"
+
+    def turns(self, queue: str) -> str:
+        """STRING: counts the lanes that were served while there were both kinds; each fourth is not a new one."""
+        return f"{queue}:turns"
+
     def delayed(self, queue: str) -> str:
         """ZSET: messages for later, by due time (ms): `:lane:<function>`, a line feed, the message."""
         return f"{queue}:delayed"

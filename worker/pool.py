@@ -153,6 +153,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         if window is not self._window:
             self._window = window
             window.is_low = lambda: self._slots.is_low
+            window.most = lambda: self._slots.room
             window.allowances = self._slots.allowances
             window.allowance = lambda: self._slots.allowance
             window.on_lost = self._lost
