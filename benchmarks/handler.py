@@ -21,3 +21,8 @@ def nothing(_event: Any, _context: Any) -> None:
 def stamp(event: Any, _context: Any) -> None:
     """Write down when this event's handler began. One write(2) in append mode: records never mix."""
     os.write(_records, RECORD.pack(int(event["number"]), time.monotonic_ns()))
+
+
+def slow(_event: Any, _context: Any) -> None:
+    """Take 100 ms, and nearly no CPU."""
+    time.sleep(0.1)

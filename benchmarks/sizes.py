@@ -13,7 +13,9 @@ class Sizes:
 
     warm_up: int = 500  # enough that every process that will work is there
     jobs: int = 10_000  # of a backlog
-    samples: int = 200  # of the idle latency
+    samples: int = 200  # of a latency
+    backlog: int = 50_000  # beside which another function's events are to begin
+    crowd: int = 200  # functions with a backlog each, together as long
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
     delayed_lead: float = 8.0  # from the last publish to the first due time, at the least
@@ -32,5 +34,6 @@ LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_
 #: Only to see that everything works: the figures mean nothing.
 TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
-    warm_up=20, jobs=200, samples=10, published=500, delayed=200, delayed_lead=1.0, delayed_span=1.0,
+    warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, published=500, delayed=200,
+    delayed_lead=1.0, delayed_span=1.0,
 )  # fmt: skip

@@ -58,8 +58,10 @@ class ThriceSystem:
         self.redis = config_redis.connect(self._settings)
         self.publisher = EventPublisher(self.redis, self._settings)
 
-    def create_function(self, handler: str) -> None:
-        """Create the function that runs `handler` of handler.py, under that name.
+    def create_function(
+        self, handler: str, name: str | None = None, *, reserved_concurrency: int | None = None
+    ) -> None:
+        """Create the function that runs `handler` of handler.py, under that name if there is no other.
 
         Raises:
             MeasurementFailed: the gateway did not do it.
@@ -79,11 +81,15 @@ class ThriceSystem:
         variables = {"BENCH_RECORDS": str(self.records.path)}
         try:
             client.create_function(
-                FunctionName=handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
+                FunctionName=name or handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
                 Code={"ZipFile": package.getvalue()}, Environment={"Variables": variables},
             )  # fmt: skip
+            if reserved_concurrency is not None:
+                client.put_function_concurrency(
+                    FunctionName=name or handler, ReservedConcurrentExecutions=reserved_concurrency
+                )
         except (BotoCoreError, ClientError) as error:
-            raise MeasurementFailed(f"the function {handler} was not created: {error}") from error
+            raise MeasurementFailed(f"the function {name or handler} was not created: {error}") from error
 
     def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
         """Put `count` events on the queue; `payload` makes that of each from its number."""

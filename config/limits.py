@@ -61,6 +61,10 @@ MAX_LOG_TAIL = 4_096
 ACCOUNT_CONCURRENCY = 1_000
 MIN_UNRESERVED_CONCURRENCY = 100
 
+#: How often a function runs in one chain of events before it is taken for a loop. Source: AWS Lambda Developer Guide,
+#: "Use Lambda recursive loop detection to prevent infinite loops".
+MAX_RUNS_IN_CHAIN = 16
+
 #: A message of SQS with its attributes (1 MiB since August 2025), and one of SNS. Source: the services' quotas.
 MAX_SQS_MESSAGE = 1_048_576
 MAX_SNS_MESSAGE = 262_144

@@ -27,7 +27,15 @@ def show(settings: Settings, *, as_json: bool) -> int:
         Console().print(table(ledger))
         for reason, count in sorted(ledger.total.dropped.items()):
             print(f"dropped: {count:,} × {reason}")
+        for what, count in _not_delivered(ledger.total):
+            print(f"not delivered: {count:,} × {what}")
     return 0 if ledger.total.is_balanced else 1
+
+
+def _not_delivered(total: Account) -> list[tuple[str, int]]:
+    """What nobody took at the end of events; nothing where all was taken."""
+    counts = [("dead letter", total.dead_letter_errors), ("destination record", total.destination_delivery_failures)]
+    return [(what, count) for what, count in counts if count]
 
 
 def table(ledger: Ledger) -> Table:

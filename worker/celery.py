@@ -64,6 +64,8 @@ def _start(sender: TaskPool, loop: HubLoop, **_: Any) -> None:
         _settings, _keys, clock, loop, is_revoked=activity.is_revoked, is_busy=lambda: sender.is_busy
     )
     sender.is_settled = lambda: process.settler.is_idle
+    sender.on_resize = process.account.announce
+    process.account.announce(sender.limit)
 
 
 def _spare_the_collector() -> None:

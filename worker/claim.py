@@ -8,8 +8,8 @@ from typing import Any
 from worker import event_message
 from worker.clock import from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import FunctionError, Invocation
-from worker.lineage import with_root
+from worker.invocation import FunctionError, Invocation, Throttled
+from worker.lineage import NEVER, runs_of, with_root
 from worker.qualifier import find, qualifier_of
 from worker.retry import History
 
@@ -27,7 +27,7 @@ class Claimed:
     lease: str  # key of the hash in which the worker's leases are
     field: str  # of that hash: proves that the event is ours
     forget: Callable[[], object]  # tells the transport that the message has been settled
-    throttled_at: int | None  # the reserved concurrency, all of which is in use; None: there is a place
+    throttled: Throttled | None  # None: there is a place for it
     details: Mapping[str, Any]  # the headers of a delivery: attributes, cause, cause_function, counter
 
     @property
@@ -58,13 +58,15 @@ def claimed_of(
         field: see `Claimed`.
         forget: see `Claimed`.
         redeliveries: how often its worker died under it since it went on the queue.
-        is_refused: all of the function's reserved concurrency is in use.
+        is_refused: all of the function's reserved concurrency is in use, or all of the account's.
         received_at: see `Claimed`.
     """
     now, _, configuration = context.partition(b"\n")
     function = _function(configuration) if configuration else None
-    if function is not None and headers["task"] != event_message.DELIVER:
+    trace, is_delivery = headers.get("trace"), headers["task"] == event_message.DELIVER
+    if function is not None and not is_delivery:
         function = find(function, qualifier_of(headers["arn"]), headers["id"])
+    runs = runs_of(trace, headers["function"]) if trace and not is_delivery else NEVER
     return Claimed(
         invocation=Invocation(
             request_id=headers["id"],
@@ -74,10 +76,14 @@ def claimed_of(
             accepted_at=from_ms(headers["accepted_at"]),
             attempt=headers.get("attempt", 1),
             source=headers["source"],
-            trace_header=with_root(headers.get("trace"), headers["id"], headers["root_id"]),
+            trace_header=with_root(
+                trace, headers["id"], headers["root_id"], None if is_delivery else headers["function"]
+            ),
             client_context=headers.get("client_context"),
             is_synchronous=headers["task"] == event_message.CALL,
             root=headers["root_id"],
+            runs_before=runs.times,
+            was_stopped=runs.was_stopped,
         ),
         function=function,
         history=History(headers.get("backoffs", 0), headers.get("workers_lost", 0) + redeliveries),
@@ -87,7 +93,7 @@ def claimed_of(
         lease=lease,
         field=field,
         forget=forget,
-        throttled_at=(function.reserved_concurrency if function else None) if is_refused else None,
+        throttled=Throttled(function.reserved_concurrency) if is_refused and function else None,
         details=headers,
     )
 

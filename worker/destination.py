@@ -44,8 +44,8 @@ def deliveries(
 
     `outcome` is the last attempt's, None where none was ever made; `attempts` is the number of real attempts.
     """
-    if function is None:
-        return []
+    if function is None or (condition is Condition.RECURSIVE_LOOP and invocation.was_stopped):
+        return []  # the loop goes on through what is told of its end: once is enough
     config = function.event_invoke_config
     target = (config.on_success if condition is None else config.on_failure) if config else None
     found = []
@@ -55,7 +55,10 @@ def deliveries(
     if condition is not None and function.dead_letter_arn:
         found.append(
             Delivery(
-                function.dead_letter_arn, invocation.payload, _attributes(invocation, outcome), is_dead_letter=True
+                function.dead_letter_arn,
+                invocation.payload,
+                _attributes(invocation, outcome, condition),
+                is_dead_letter=True,
             )
         )
     return found
@@ -104,9 +107,11 @@ def _embedded(json_bytes: bytes) -> Any:
     return orjson.Fragment(json_bytes)
 
 
-def _attributes(invocation: Invocation, outcome: Outcome | None) -> dict[str, dict[str, str]]:
+def _attributes(invocation: Invocation, outcome: Outcome | None, condition: Condition) -> dict[str, dict[str, str]]:
     if isinstance(outcome, FunctionError):
         code, message = "200", outcome.error_message  # the *invocation* succeeded: so says AWS
+    elif condition is Condition.RECURSIVE_LOOP:
+        code, message = "400", "The function was invoked in a recursive loop, which was stopped."
     else:
         code, message = "429", "Rate Exceeded."
     return {

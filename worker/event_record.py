@@ -24,6 +24,8 @@ def event_document(request_id: str, record: Mapping[Any, Any], worker: str, now_
     if worker:
         document["worker"] = worker
     document["attempts"] = orjson.loads(f"[{fields.get('attempts', '')}]")
+    if "deliveries" in fields:
+        document["deliveries"] = orjson.loads(f"[{fields['deliveries']}]")
     for name, shown in (("payload", "payload"), ("last_response", "last_error")):
         if name in fields:
             document[shown] = orjson.Fragment(fields[name].encode())

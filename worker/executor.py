@@ -12,7 +12,7 @@ from worker import telemetry
 from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost, Outcome, Throttled
+from worker.invocation import Attempt, Invocation, Lost, Outcome
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed, decide, decide_before
 from worker.settlement import Settlement, answer_of, settlement_of
@@ -77,15 +77,23 @@ class Executor:
         self._clock = clock
         self._is_revoked = is_revoked
 
+    def will_run(self, claimed: Claimed) -> bool:
+        """Whether an attempt at the event would run its handler now; else the event goes on without one."""
+        return claimed.throttled is None and self._given_up(claimed) is None
+
+    def will_answer(self, claimed: Claimed) -> bool:
+        """Whether a synchronous invocation would run its handler now; else its caller is told why not."""
+        return claimed.function is not None and self._refusal(claimed) is None
+
     def attempt(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make an attempt at an event. `ended` is called when it runs no more; None: it has already been."""
-        given_up = decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
+        given_up = self._given_up(claimed)
         if given_up is not None or claimed.function is None:
             self.conclude(claimed, given_up or Die(Condition.FUNCTION_DELETED))
             ended(None)
             return None
-        if claimed.throttled_at is not None:
-            throttled = Attempt(Throttled(claimed.throttled_at), started_at=self._clock.now(), duration_ms=0.0)
+        if claimed.throttled is not None:
+            throttled = Attempt(claimed.throttled, started_at=self._clock.now(), duration_ms=0.0)
             self._decide(claimed, claimed.function, throttled)
             ended(throttled.outcome)
             return None
@@ -116,6 +124,9 @@ class Executor:
         """Answer the caller of a synchronous invocation that nothing ran."""
         self._answer(claimed, None, Reply(Lost(reason)))
 
+    def _given_up(self, claimed: Claimed) -> Die | None:
+        return decide_before(claimed.invocation, claimed.function, claimed.history, self._now(claimed))
+
     def _run_event(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
         def done(attempt: Attempt) -> None:
             self._decide(claimed, function, attempt)
@@ -136,8 +147,8 @@ class Executor:
             return Reply(Lost("the worker died while the function ran; nothing is known of what it did"))
         if self._waited_ms(claimed) > claimed.details["patience_ms"]:
             return Reply(Lost("all workers were busy for longer than the caller waits"))
-        if claimed.throttled_at is not None:
-            return Reply(Throttled(claimed.throttled_at))
+        if claimed.throttled is not None:
+            return Reply(claimed.throttled)
         return None
 
     def _waited_ms(self, claimed: Claimed) -> float:

@@ -26,6 +26,8 @@ class Invocation:
     is_synchronous: bool = False
     wants_stream: bool = False  # the response goes to whoever runs it in parts, as they come, and is not kept
     root: str = ""  # request id of the event that caused it all; empty: itself
+    runs_before: int = 0  # of this function, in the chain of events that led to this one
+    was_stopped: bool = False  # an event of that chain was not run, because there had been too many
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ class Crashed(FunctionError):
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """Nothing ran: the function's reserved concurrency is in use. Uses up no attempt."""
+    """Nothing ran: the concurrency that the function has is in use. Uses up no attempt."""
 
-    reserved_concurrency: int
+    reserved_concurrency: int | None  # None: the function has none of its own, and the account's is in use
 
 
 @dataclass(frozen=True, slots=True)

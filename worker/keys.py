@@ -101,6 +101,16 @@ class Keys:
         """HASH: function name -> how many of its invocations run now, synchronous ones included."""
         return self._key("concurrency")
 
+    @property
+    def account(self) -> str:
+        """HASH: what all functions may run at once, what runs, what is reserved, and the slots of a worker."""
+        return self._key("account")
+
+    @property
+    def reserved(self) -> str:
+        """HASH: function name -> its reserved concurrency, of functions that have one."""
+        return self._key("reserved")
+
     # --- the two Celery queues, as the transport keeps them -------------------------------------------------------
 
     @property
@@ -120,6 +130,14 @@ class Keys:
     def lanes(self, queue: str) -> str:
         """LIST: the names of the lanes of a queue that are not empty, each once; the next one is on the right."""
         return f"{queue}:lanes"
+
+    def new_lanes(self, queue: str) -> str:
+        """LIST: those of them instead that were empty before and have not been served since; they come first."""
+        return f"{queue}:new-lanes"
+
+    def turns(self, queue: str) -> str:
+        """STRING: counts the lanes that were served while there were both kinds; each fourth is not a new one."""
+        return f"{queue}:turns"
 
     def delayed(self, queue: str) -> str:
         """ZSET: messages for later, by due time (ms): `:lane:<function>`, a line feed, the message."""

@@ -20,6 +20,8 @@ class Account:
     waiting: int = 0
     running: int = 0
     retried: int = 0  # attempts that were followed by another
+    dead_letter_errors: int = 0  # dead letters that nobody took
+    destination_delivery_failures: int = 0  # records that nobody took
 
     @property
     def in_hand(self) -> int:
@@ -48,6 +50,8 @@ class Account:
             "dropped": self.dropped,
             "in_hand": {"ready": self.ready, "waiting": self.waiting, "running": self.running},
             "retried": self.retried,
+            "dead_letter_errors": self.dead_letter_errors,
+            "destination_delivery_failures": self.destination_delivery_failures,
             "balanced": self.is_balanced,
         }
 

@@ -52,6 +52,8 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         self._window: Any = None
         #: Whether Redis knows how everything ended that ran here. Replaced by who settles it.
         self.is_settled: Callable[[], bool] = lambda: True
+        #: Is told how many slots there are whenever that changes.
+        self.on_resize: Callable[[int], object] = lambda _: None
 
     # --- Celery's side ----------------------------------------------------------------------------------------------
 
@@ -151,6 +153,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         if window is not self._window:
             self._window = window
             window.is_low = lambda: self._slots.is_low
+            window.most = lambda: self._slots.room
             window.allowances = self._slots.allowances
             window.allowance = lambda: self._slots.allowance
             window.on_lost = self._lost
@@ -161,7 +164,10 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         return self._slots.is_busy
 
     def submit(self, request: EventRequest) -> None:
-        """Run an event as soon as there is a slot."""
+        """Run an event as soon as there is a slot; one that is not to run needs none, and ends now."""
+        if not self._is_closed and not request.task.needs_slot(request.claimed):
+            self._begin(request, has_slot=False)
+            return
         self._slots.put(request, request.function, is_urgent=request.is_urgent)
         self._pump()
 
@@ -185,12 +191,19 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         if self._loop is None or self._is_closed:
             return
         self._loop.call_later(STALE, self._give_back_stale)
+        self._end_what_will_not_run()
         before = self.clock.monotonic() - STALE
         stale = self._slots.surplus(lambda request: request.claimed.received_at < before)
         for request in stale:
             activity.ended(request)
         if stale:
             self._window.give_back([request.claimed.field for request in stale])
+
+    def _end_what_will_not_run(self) -> None:
+        """An event that waits behind slow ones may have grown too old: it ends on time, and the next is looked at."""
+        for request in self._slots.all_waiting():
+            if not request.task.needs_slot(request.claimed) and self._slots.discard(request, request.function):
+                self._begin(request, has_slot=False)
 
     def _pump(self) -> None:
         """Begin what there are slots for. An attempt that ends in the middle of this only frees its slot."""
@@ -207,7 +220,7 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         finally:
             self._is_pumping = False
 
-    def _begin(self, request: EventRequest) -> None:
+    def _begin(self, request: EventRequest, *, has_slot: bool = True) -> None:
         activity.begun(request)
         request.time_start = self.clock.monotonic()
         if request.send is not None:
@@ -217,24 +230,26 @@ class TaskPool(BasePool):  # type: ignore[misc]  # Celery is not typed
         def ended(outcome: Outcome | None) -> None:
             nonlocal has_ended
             has_ended = True
-            self._finish(request, outcome)
+            self._finish(request, outcome, has_slot=has_slot)
 
         run = request.task.begin(request.claimed, ended)
         if not has_ended:
             request.run = run
 
-    def _finish(self, request: EventRequest, outcome: Outcome | None) -> None:
+    def _finish(self, request: EventRequest, outcome: Outcome | None, *, has_slot: bool) -> None:
         seconds = self.clock.monotonic() - (request.time_start or 0.0)
         request.run = None
         if request.send is not None:
             request.tell_how_it_ended(outcome, seconds)
         activity.ended(request)
-        self._slots.give_back(request.function, seconds)
-        self._pump()
+        if has_slot:
+            self._slots.give_back(request.function, seconds)
+            self._pump()
         if self._slots.is_low:
             self._window.room()
 
     def _resize(self, total: int) -> None:
         self.limit = total
         self._slots.resize(total)
+        self.on_resize(total)
         self._pump()

@@ -13,6 +13,7 @@ from redis import Redis
 from config import redis as config_redis
 from config.credentials import read_credentials
 from config.settings import Settings
+from worker.account import Account
 from worker.clock import Clock
 from worker.executor import Executor
 from worker.invocation import LogEvent
@@ -55,6 +56,7 @@ class WorkerProcess:
     commands: CommandConnection
     versions: Versions
     deliveries: Chores
+    account: Account
 
     @classmethod
     def start(
@@ -87,7 +89,8 @@ class WorkerProcess:
         settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)
         versions = Versions(environments, FunctionRegistry(redis, keys), Chores(loop, VERSION_THREADS), clock)
         executor = Executor(versions, settler.add, settings.retry_countdowns, clock, is_revoked)
-        process = cls(redis, loop, environments, settler, executor, commands, versions, Chores(loop, THREADS))
+        account = Account(commands, keys, loop, settings.account_concurrency)
+        process = cls(redis, loop, environments, settler, executor, commands, versions, Chores(loop, THREADS), account)
         process._tidy()
         return process
 

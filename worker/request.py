@@ -16,6 +16,10 @@ class Task(Protocol):
 
     name: str
 
+    def needs_slot(self, claimed: Claimed, /) -> bool:
+        """Whether it is going to run."""
+        ...
+
     def begin(self, claimed: Claimed, ended: Ended, /) -> Run | None:
         """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
         ...

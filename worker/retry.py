@@ -24,6 +24,7 @@ class Condition(StrEnum):
     RETRIES_EXHAUSTED = "RetriesExhausted"
     EVENT_AGE_EXCEEDED = "EventAgeExceeded"
     ZERO_RESERVED_CONCURRENCY = "ZeroReservedConcurrency"
+    RECURSIVE_LOOP = "RecursiveLoop"  # its function has run too often in the chain of events that led to it
     WORKER_LOST = "WorkerLost"  # it took its worker down MAX_WORKERS_LOST times
     TARGET_MISSING = "TargetMissing"  # of a delivery: what it is for does not exist
     FUNCTION_DELETED = "FunctionDeleted"  # there is no function to run any more
@@ -69,6 +70,8 @@ def decide_before(
         return Die(Condition.FUNCTION_DELETED)
     if history.workers_lost >= MAX_WORKERS_LOST:
         return Die(Condition.WORKER_LOST)
+    if is_loop(invocation.runs_before, function):
+        return Die(Condition.RECURSIVE_LOOP)
     if now - invocation.accepted_at > timedelta(seconds=function.maximum_event_age):
         return Die(Condition.EVENT_AGE_EXCEEDED)
     return None
@@ -99,6 +102,11 @@ def decide(
             return Die(Condition.ZERO_RESERVED_CONCURRENCY)
         case Throttled() | Lost():
             return _unless_too_old(Retry(backoff(history.backoffs), uses_attempt=False), invocation, function, now)
+
+
+def is_loop(runs_before: int, function: FunctionConfiguration) -> bool:
+    """Whether an invocation is one too many, of a function that has run so often in the chain that led to it."""
+    return runs_before >= limits.MAX_RUNS_IN_CHAIN and function.recursive_loop == "Terminate"
 
 
 def backoff(times: int) -> timedelta:

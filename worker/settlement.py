@@ -102,7 +102,8 @@ def _next_message(claimed: Claimed, outcome: object, attempt: int, backoffs: int
     last_error = _kept(outcome) if isinstance(outcome, FunctionError) else claimed.last_error
     if last_error:
         more["last_error"] = event_message.error_header(last_error)
-    invocation = replace(claimed.invocation, attempt=attempt)
+    # With the trace that it came with: the function runs once in its chain, however many attempts it takes.
+    invocation = replace(claimed.invocation, attempt=attempt, trace_header=claimed.details.get("trace"))
     head = event_message.head(invocation, claimed.details["task"], **more)
     return event_message.envelope(head, claimed.details["accepted_at"])
 

@@ -20,8 +20,10 @@ from worker.destination import Delivery
 from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.keys import Keys
+from worker.lineage import with_stop
 from worker.log_entry import attempt_json
 from worker.message_document import message_document
+from worker.retry import Condition
 from worker.scripts import LIBRARY
 from worker.settlement import Settlement
 from worker.transport.loop import Loop, Timer
@@ -43,6 +45,9 @@ DEAD_RETENTION = 1_209_600
 
 #: SenderId of the messages that the system itself sends to a queue.
 SENDER = "AIDAINVOKER"
+
+#: Why a queue took no message, as `send_message.lua` says it, in the log's words.
+_REASONS = {b"missing": "the queue does not exist", b"too long": "the message is longer than the queue takes"}
 
 #: Is told how a settlement went: True; False (somebody else has the event); None: it has been settled, and a broken
 #: connection hides whether by us.
@@ -145,7 +150,7 @@ class Settler:
         self._timer = None
         self._call(args)
 
-    def _finish(self, answers: Sequence[int | bytes]) -> None:
+    def _finish(self, answers: Sequence[int | bytes | list[Any]]) -> None:
         finished, self._under_way = self._under_way, []
         is_repeated, self._is_repeated = self._is_repeated, False
         self._pause = FIRST_PAUSE
@@ -154,8 +159,19 @@ class Settler:
                 # Nothing that is repeated now would help. The event stays under its lease, and the log says why.
                 request_id = settlement.claimed.invocation.request_id
                 telemetry.emit(telemetry.NotSettled(request_id, answer.decode("utf-8", "replace")))
-            settled(True if answer == 1 else (None if is_repeated else False))
+            elif isinstance(answer, list):
+                _tell_of_refusals(settlement, answer)
+            is_ours = answer == 1 or isinstance(answer, list)
+            settled(True if is_ours else (None if is_repeated else False))
         self._send_when_it_is_time()
+
+
+def _tell_of_refusals(settlement: Settlement, refused: Sequence[Any]) -> None:
+    """Say which of our own queues did not take what they were sent: pairs of a delivery's position and the reason."""
+    of = settlement.claimed.invocation
+    for position, reason in zip(refused[::2], refused[1::2], strict=True):
+        target = settlement.deliveries[position - 1].target_arn
+        telemetry.emit(telemetry.DeliveryFailed(of.request_id, of.function, target, _REASONS[reason]))
 
 
 def _encode(settlement: Settlement) -> list[Any]:
@@ -190,20 +206,30 @@ def _details(settlement: Settlement) -> tuple[dict[str, Any], list[bytes]]:
                 settlement.next_message
             ]
     bodies = []
+    if "cause" in settlement.claimed.details:
+        details["cause"] = settlement.claimed.details["cause"]
     if settlement.to == "given_up":
         details["condition"] = settlement.condition
         bodies.append(settlement.claimed.invocation.payload)
         if "cause_function" in settlement.claimed.details:
             headers = settlement.claimed.details
             details["refused_of"] = [headers["cause_function"], headers["counter"]]
-    handovers = [_hand_over(delivery, settlement.claimed.invocation) for delivery in settlement.deliveries]
+    trace = _trace_of_deliveries(settlement)
+    handovers = [_hand_over(delivery, settlement.claimed.invocation, trace) for delivery in settlement.deliveries]
     if handovers:
         details["deliveries"] = [handover for handover, _ in handovers]
         bodies += [body for _, body in handovers]
     return details, bodies
 
 
-def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], bytes]:
+def _trace_of_deliveries(settlement: Settlement) -> str | None:
+    of = settlement.claimed.invocation
+    if settlement.condition is Condition.RECURSIVE_LOOP and of.trace_header:
+        return with_stop(of.trace_header, of.function)
+    return of.trace_header
+
+
+def _hand_over(delivery: Delivery, of: Invocation, trace: str | None) -> tuple[dict[str, Any], bytes]:
     """How the script hands a delivery over, and its bytes: a message of our own SQS, or a task that delivers it."""
     counter = "dead_letter_errors" if delivery.is_dead_letter else "destination_delivery_failures"
     arn = Arn.parse(delivery.target_arn)
@@ -212,9 +238,10 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
             delivery.body.decode("utf-8", "replace"),
             delivery.attributes,
             sender=SENDER,
-            trace_header=of.trace_header,
+            trace_header=trace,
         )
-        return {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}, message.json
+        in_queue = {"queue": arn.name, "id": message.message_id, "size": message.size, "counter": counter}
+        return in_queue | {"told": _told(delivery, message.message_id)}, message.json
     root = of.root or of.request_id
     task = Invocation(
         request_id=new_request_id(),
@@ -223,7 +250,7 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
         payload=delivery.body,
         accepted_at=of.accepted_at,
         source="thrice:settlement",
-        trace_header=of.trace_header,
+        trace_header=trace,
         root=root,
     )
     head = event_message.head(
@@ -235,4 +262,11 @@ def _hand_over(delivery: Delivery, of: Invocation) -> tuple[dict[str, Any], byte
         counter=counter,
     )
     described = {"id": task.request_id, "func": task.function, "root": root, "source": task.source, "counter": counter}
-    return described, head
+    return described | {"told": _told(delivery, task.request_id)}, head
+
+
+def _told(delivery: Delivery, identifier: str) -> str:
+    """How the record of the event tells of a delivery, up to what becomes of it, which the script adds."""
+    kind = "dead_letter" if delivery.is_dead_letter else "destination"
+    document = orjson.dumps({"target": delivery.target_arn, "kind": kind, "id": identifier}).decode()
+    return document[:-1] + ',"outcome":"'

@@ -35,6 +35,7 @@ class Slots(Generic[T]):
         """Have `total` slots."""
         self.resize(total)
         self._seconds: dict[str, float] = {}  # average time of an invocation, by function
+        self._mean: float | None = None  # average time of an invocation, of whatever function
         self._running: dict[str, int] = {}
         self._count = 0
         self._held: dict[str, int] = {}  # running and waiting
@@ -83,6 +84,7 @@ class Slots(Generic[T]):
         if seconds is not None:
             average = self._seconds.get(function)
             self._seconds[function] = seconds if average is None else average + WEIGHT * (seconds - average)
+            self._mean = seconds if self._mean is None else self._mean + WEIGHT * (seconds - self._mean)
         self._let_go(function)
         left = self._running[function] - 1
         if left:
@@ -141,9 +143,20 @@ class Slots(Generic[T]):
         return self._waiting_count
 
     @property
+    def room(self) -> int:
+        """How many more may be taken, of whatever functions: what has a slot, and what will begin within a moment."""
+        return max(0, self.total + self._ahead_of_all - self._count - self._waiting_count)
+
+    @property
     def is_low(self) -> bool:
-        """Whether less waits than there are slots: time to take more from the queue."""
-        return self._waiting_count < self.total
+        """Whether little waits: time to take more from the queue."""
+        return self._waiting_count < min(self.total, max(1, self._ahead_of_all // 2))
+
+    @property
+    def _ahead_of_all(self) -> int:
+        if self._mean is None:
+            return self.total
+        return min(self.total * MOST_AHEAD, max(FEWEST_AHEAD, int(self.total * AHEAD / max(self._mean, 1e-6))))
 
     @property
     def is_busy(self) -> bool:

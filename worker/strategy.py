@@ -38,6 +38,10 @@ class EventTask(Task):  # type: ignore[misc]  # Celery is not typed
     time_limit = _refused("how long an event may run is for its function to say. Set the function's Timeout.")
     soft_time_limit = time_limit
 
+    def needs_slot(self, claimed: Claimed) -> bool:  # noqa: ARG002 - others see by it that nothing is to run
+        """Whether `begin` will run something, for which it needs one of the worker's slots."""
+        return True
+
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Begin an attempt; `ended` is called when it runs no more. None: that has already happened."""
         raise NotImplementedError

@@ -13,6 +13,10 @@ class Attempt(EventTask):
 
     name = event_message.ATTEMPT
 
+    def needs_slot(self, claimed: Claimed) -> bool:
+        """Not if it is throttled, too old, or given up for another reason."""
+        return running().executor.will_run(claimed)
+
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make the attempt."""
         return running().executor.attempt(claimed, ended)
@@ -26,6 +30,10 @@ class Call(EventTask):
     """A synchronous invocation, whose caller waits."""
 
     name = event_message.CALL
+
+    def needs_slot(self, claimed: Claimed) -> bool:
+        """Not if its caller is to be told at once that nothing runs."""
+        return running().executor.will_answer(claimed)
 
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """Make the one attempt."""

@@ -5,10 +5,6 @@ JSON work, and no record, no ledger, no log. First single events, each published
 then a backlog.
 """
 
-import random
-import statistics
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,14 +13,10 @@ from benchmarks.celery_app import CALL
 from benchmarks.celery_system import CelerySystem
 from benchmarks.drain import Plan, drain
 from benchmarks.event import payload
+from benchmarks.latency import latency, wait_for
 from benchmarks.measurements.measurement import Figure, Measurement
-from benchmarks.processes import wait_until
-from benchmarks.records import Records
 from benchmarks.sizes import Sizes
 from benchmarks.thrice_system import ThriceSystem
-
-#: Between two single events, in seconds: long enough that all is idle again, and in step with nobody's timers.
-_PAUSE = (0.01, 0.03)
 
 
 def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
@@ -32,8 +24,8 @@ def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
         for handler in ("stamp", "nothing"):
             system.create_function(handler)
         system.fill("stamp", payload, sizes.warm_up)
-        _wait(system.records, sizes.warm_up, sizes.patience, system.check)
-        latency = _latency(
+        wait_for(system.records, sizes.warm_up, sizes.patience, system.check)
+        delays = latency(
             system.records, sizes, lambda number: system.publisher.publish("stamp", [payload(number)]), system.check
         )
         plan = Plan(
@@ -46,7 +38,7 @@ def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
         measured = drain(system, plan)
         memory = system.tree.memory()
     both = measured["workers_us"] + measured.get("handlers_us", 0.0)
-    return {"ready_s": system.ready_s, "call_us": both, "memory_mb_after": memory} | latency | measured
+    return {"ready_s": system.ready_s, "call_us": both, "memory_mb_after": memory} | delays | measured
 
 
 def _stock(sizes: Sizes, folder: Path) -> dict[str, float]:
@@ -54,9 +46,9 @@ def _stock(sizes: Sizes, folder: Path) -> dict[str, float]:
         system.start_worker()
         task = system.app.tasks[CALL]
         system.fill(CALL, lambda number: ("stamp", payload(number).decode()), sizes.warm_up)
-        _wait(system.records, sizes.warm_up, sizes.patience, system.check)
+        wait_for(system.records, sizes.warm_up, sizes.patience, system.check)
         with system.app.producer_pool.acquire(block=True) as producer:
-            latency = _latency(
+            delays = latency(
                 system.records,
                 sizes,
                 lambda number: task.apply_async(("stamp", payload(number).decode()), producer=producer),
@@ -67,32 +59,7 @@ def _stock(sizes: Sizes, folder: Path) -> dict[str, float]:
             system.server.redis, sizes.warm_up, sizes.jobs, sizes.patience,
         )  # fmt: skip
         measured = drain(system, plan)
-    return {"call_us": measured["workers_us"]} | latency | measured
-
-
-def _latency(
-    records: Records, sizes: Sizes, publish: Callable[[int], object], check: Callable[[], None]
-) -> dict[str, float]:
-    """Milliseconds from just before `publish` until the handler began."""
-    pauses = random.Random(1)
-    begin = records.count()
-    published = {}
-    for sample in range(sizes.samples):
-        time.sleep(pauses.uniform(*_PAUSE))
-        number = 1_000_000 + sample  # not one of the warm-up's
-        published[number] = time.monotonic_ns()
-        publish(number)
-        _wait(records, begin + sample + 1, sizes.patience, check)
-    taken = records.since(published)
-    return {"latency_p50_ms": statistics.median(taken), "latency_p99_ms": taken[int(len(taken) * 0.99)]}
-
-
-def _wait(records: Records, count: int, patience: float, check: Callable[[], None]) -> None:
-    def done() -> bool:
-        check()
-        return records.count() >= count
-
-    wait_until(done, f"{count} handlers have begun", patience, look=0.001)
+    return {"call_us": measured["workers_us"]} | delays | measured
 
 
 MEASUREMENT = Measurement(

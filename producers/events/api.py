@@ -248,11 +248,15 @@ class Events:
         region and version are filled in where they are not there. Events have no place for message attributes.
 
         Raises:
-            TargetMissing: `target_arn` is not the default event bus.
+            TargetMissing: `target_arn` is not the default event bus, or the event is longer than PutEvents takes.
             MalformedEvent: `payload` is not a JSON object.
         """
         if target_arn != self._bus_arn:
             raise TargetMissing(target_arn)
+        if len(payload) > limits.MAX_PUT_EVENTS:
+            raise TargetMissing(
+                f"{target_arn} takes events of {limits.MAX_PUT_EVENTS} bytes; this one has {len(payload)}"
+            )
         event = completed_event(
             payload,
             event_id=str(uuid.uuid4()),

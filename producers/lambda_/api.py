@@ -268,8 +268,12 @@ class Lambda:
         """Add to `pipe` what makes `payload` an event of the function `target_arn`; see `producers.seams.Deliver`.
 
         Raises:
-            TargetMissing: there is no such function.
+            TargetMissing: there is no such function, or the payload is longer than an event may be.
         """
+        if len(payload) > limits.MAX_ASYNC_PAYLOAD:
+            raise TargetMissing(
+                f"{target_arn} takes events of {limits.MAX_ASYNC_PAYLOAD} bytes; this one has {len(payload)}"
+            )
         try:
             name = names.parse(target_arn, None, self._place, "Invoke")
         except ApiError:

@@ -1,5 +1,6 @@
 """Lambda's refusals: AWS's codes, and the `Type` that most of their bodies carry."""
 
+from config import limits
 from producers.errors import ApiError
 
 
@@ -55,3 +56,24 @@ def too_large(message: str) -> ApiError:
 def not_offered(what: str, instead: str) -> ApiError:
     """AWS has it, thrice has not."""
     return invalid_parameter(f"{what} is not offered by thrice. {instead}")
+
+
+def recursive_invocation() -> ApiError:
+    """The function has run too often in the chain of events that led to this call."""
+    return _refusal(
+        "RecursiveInvocationException",
+        "Lambda has detected your function being invoked in a recursive loop and stopped your function's invocation.",
+        400,
+    )
+
+
+def throttled(*, is_reserved: bool) -> ApiError:
+    """All of a function's reserved concurrency is in use, or all of the account's. `Retry-After` is in seconds."""
+    members = {
+        "Type": "User",
+        "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"
+        if is_reserved
+        else "ConcurrentInvocationLimitExceeded",
+        "retryAfterSeconds": str(limits.MIN_BACKOFF),
+    }
+    return ApiError("TooManyRequestsException", "Rate Exceeded.", 429, members=members)

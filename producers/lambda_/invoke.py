@@ -1,8 +1,9 @@
 """Invoke: the way of a call from the API to the queue.
 
 Name, qualifier and payload are checked, whatever the type of the call. Concurrency is not: that is for the worker to
-see when the event runs. An `Event` is answered with 202 as soon as it is stored, a `RequestResponse` with what the
-handler returned, a `DryRun` with 204. The id of the request is the id of the invocation, on every attempt.
+see when the event runs; so it is with an event that belongs to a loop, too, while who waits for an answer is told now.
+An `Event` is answered with 202 as soon as it is stored, a `RequestResponse` with what the handler returned, a `DryRun`
+with 204. The id of the request is the id of the invocation, on every attempt.
 """
 
 import base64
@@ -14,7 +15,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from producers.errors import ApiError
-from producers.lambda_.errors import function_not_found
+from producers.lambda_.errors import function_not_found, recursive_invocation, throttled
 from producers.lambda_.names import FunctionName
 from producers.lambda_.payload import EMPTY, check_client_context, check_payload
 from producers.seams import Request, Response
@@ -23,8 +24,9 @@ from worker.errors import StoreUnavailable
 from worker.function import FunctionConfiguration
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled
 from worker.keys import Keys
-from worker.lineage import root_of
+from worker.lineage import root_of, runs_of
 from worker.reply import Reply
+from worker.retry import is_loop
 
 
 class InvocationQueue(Protocol):
@@ -80,7 +82,10 @@ class Invoker:
         if call.invocation_type == "Event":
             await self._queue.enqueue(invocation)
             return Response({"StatusCode": 202}, status=202)
-        reply = await self._queue.call(invocation, FunctionConfiguration.model_validate_json(stored))
+        function = FunctionConfiguration.model_validate_json(stored)
+        if is_loop(runs_of(request.trace_header, function.name).times, function):
+            raise recursive_invocation()
+        reply = await self._queue.call(invocation, function)
         return _answer(reply, wants_log=call.wants_log)
 
     async def _find(self, name: FunctionName) -> bytes | str:
@@ -115,11 +120,8 @@ def _answer(reply: Reply, *, wants_log: bool) -> Response:
             members["Payload"] = response
         case FunctionError():
             members |= {"Payload": reply.outcome.response, "FunctionError": "Unhandled"}
-        case Throttled():
-            reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
-            raise ApiError(
-                "TooManyRequestsException", "Rate Exceeded.", 429, members={"Type": "User", "Reason": reason}
-            )
+        case Throttled(reserved_concurrency):
+            raise throttled(is_reserved=reserved_concurrency is not None)
         case Lost(reason):
             raise ApiError(
                 "ServiceException", f"The function was not run to its end: {reason}.", 500, members={"Type": "Service"}

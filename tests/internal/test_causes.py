@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 from tests.worker.conftest import System, failure, function
 from worker.claim import Claimed
 from worker.function import EventInvokeConfig
-from worker.lineage import root_of
+from worker.lineage import root_of, runs_of
 
 BUS = "arn:aws:events:us-east-1:000000000000:event-bus/default"
 
@@ -43,6 +43,7 @@ def check(system: System, cause: Claimed, effect: Claimed) -> None:
     root = cause.invocation.request_id
     assert effect.invocation.root == root
     assert root_of(effect.invocation.trace_header) == root
+    assert runs_of(effect.invocation.trace_header, "f").times == 1
     assert system.record(root)["open"] == "2"
     assert system.record(root)["caused"] == "1"
     assert system.redis.smembers(system.keys.event_open(root)) == {effect.invocation.request_id.encode()}
@@ -141,6 +142,7 @@ def test_queue(gateway: Running, cause: Claimed, own: str | None):
     received = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["AWSTraceHeader"])["Messages"][0]
     header = received["Attributes"]["AWSTraceHeader"]
     assert root_of(header) == cause.invocation.request_id
+    assert runs_of(header, "f").times == 1
     assert header.startswith(own or "Root=1-")
 
 
@@ -180,6 +182,7 @@ def test_destination(system: System, gateway: Running, kind: str):
 
     effect = caused(system)
     assert (effect.invocation.function, effect.invocation.root) == ("target", root)
+    assert runs_of(effect.invocation.trace_header, "f").times == 1
     assert (system.record(root)["open"], system.record(root)["caused"]) == ("2", "2")
 
 

@@ -16,6 +16,7 @@ from worker.errors import StoreUnavailable
 from worker.identity import new_request_id
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled, TimedOut
 from worker.keys import Keys
+from worker.lineage import with_root
 from worker.queue import EventQueue
 from worker.registry import INTERNAL_PREFIX, FunctionRegistry
 from worker.reply import Reply
@@ -154,13 +155,37 @@ def test_an_error_of_the_function_is_a_200(world: System, kind: type[FunctionErr
     )
 
 
-def test_a_throttled_call_is_a_429(world: System) -> None:
-    """With AWS's reason."""
-    world.queue.reply = Reply(Throttled(0))
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        (0, "ReservedFunctionConcurrentInvocationLimitExceeded"),
+        (None, "ConcurrentInvocationLimitExceeded"),
+    ],
+)
+def test_a_throttled_call_is_a_429(world: System, limit: int | None, reason: str) -> None:
+    """With AWS's reason: the function's own limit, or the account's. The caller is told when to come again."""
+    world.queue.reply = Reply(Throttled(limit))
 
-    members = {"Type": "User", "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}
+    members = {"Type": "User", "Reason": reason, "retryAfterSeconds": "1"}
     expected = ("TooManyRequestsException", 429, "Rate Exceeded.", members)
     assert expected == world.refusal("Invoke", FunctionName="f")
+
+
+def test_a_synchronous_call_in_a_loop_is_refused(world: System, redis: Redis, keys: Keys) -> None:
+    """After sixteen runs of the function in the chain that led to it; an event is taken, and stopped when it is due."""
+    header = TRACE
+    for _ in range(16):
+        header = with_root(header, REQUEST_ID, REQUEST_ID, "f")
+    headers = {"x-amzn-trace-id": header}
+
+    refused = world.refusal("Invoke", headers=headers, FunctionName="f")
+    world.call("Invoke", headers=headers, FunctionName="f", InvocationType="Event")
+    FunctionRegistry(redis, keys).update("f", lambda old: old.model_copy(update={"recursive_loop": "Allow"}))
+    world.call("Invoke", headers=headers, FunctionName="f")
+
+    assert refused[:2] == ("RecursiveInvocationException", 400)
+    assert refused[3] == {"Type": "User"}
+    assert (len(world.queue.enqueued), len(world.queue.called)) == (1, 1)
 
 
 def test_a_lost_call_is_a_500(world: System) -> None:

@@ -104,8 +104,8 @@ class Model:
         for target, held in ready.items():
             assert contents.list(queue + target)[::-1] == held, f"{queue}{target}"
         lanes = [name for name in map(lane_of, ready) if name is not None]
-        ring = [name.decode() for name in contents.list(f"{queue}:lanes")]
-        assert sorted(ring) == sorted(lanes), "the ring names each lane that is not empty, once"
+        named = [*contents.list(f"{queue}:lanes"), *contents.list(f"{queue}:new-lanes")]
+        assert sorted(name.decode() for name in named) == sorted(lanes), "each lane that is not empty is named once"
         delayed = {f"{target}\n".encode() + envelope: due for due, target, envelope in self.delayed[queue]}
         assert contents.zset(f"{queue}:delayed").keys() == delayed.keys()
         bell = contents.list(wake(queue))

@@ -104,6 +104,21 @@ def test_claims_of_one_message_serve_lanes_in_turn(redis: Redis, calls: Calls, c
     assert served == [b"a0", b"b0", b"c0", b"a1", b"b1", b"c1"]
 
 
+def test_new_lanes_come_before_old_ones_that_wait(redis: Redis, calls: Calls, consumer: Consumer) -> None:
+    """Who has little does not wait until a hundred with long backlogs were served, and each fourth is one of those."""
+    for number in range(100):
+        calls.publish(QUEUE, lane(f"old-{number}"), ["old"] * 10).run(redis)
+    consumer.claim(100)
+    for number in range(10):
+        calls.publish(QUEUE, lane(f"new-{number}"), [f"new {number}"]).run(redis)
+
+    served = [envelopes(consumer.claim(1))[0] for _ in range(14)]
+
+    assert served.count(b"old") == 4
+    assert [each for each in served if each != b"old"] == [b"new %d" % number for number in range(10)]
+    assert served[0] == b"new 0"
+
+
 def test_a_lane_gives_no_more_than_it_may_and_that_is_told(redis: Redis, calls: Calls, consumer: Consumer) -> None:
     """The others are served; the claim says that something is left, and the bell rings for who may want it."""
     for name in "ab":

@@ -10,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.conftest import FakeClock
+from worker.account import Account
 from worker.claim import Claimed, claimed_of
 from worker.clock import from_ms
 from worker.event_message import DELIVERY_FUNCTION
@@ -225,6 +226,18 @@ class System:
     def define(self, configuration: FunctionConfiguration) -> None:
         """Create or replace a function."""
         self.redis.hset(self.keys.functions, configuration.name, configuration.model_dump_json())
+        self.announce()
+
+    def announce(self, limit: int = 1_000, slots: int = 16) -> None:
+        """Do what a worker does that starts."""
+        Account(self.worker.scripts, self.keys, self.worker.timers, limit).announce(slots)
+
+    def account(self) -> dict[str, int]:
+        """What the account counts; the invocations that run must be those of its functions."""
+        counted = {name.decode(): int(number) for name, number in self.redis.hgetall(self.keys.account).items()}
+        running = {name: int(number) for name, number in self.redis.hgetall(self.keys.concurrency).items()}
+        assert counted["running"] == sum(of for name, of in running.items() if not name.startswith(b"thrice:"))
+        return counted
 
     def enqueue(self, name: str = "f", payload: bytes = b'{"n": 1}', **fields: Any) -> str:
         """Accept one event, and return its request id."""

@@ -5,6 +5,7 @@ Where the messages lie is the business of the transport's model; this one adds w
 says what the server must hold afterwards.
 """
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -87,6 +88,9 @@ class DomainModel:
 
     keys: Keys
     now: int  # ms, of the scripts' clock
+    #: What the account may run, and how many slots each worker has.
+    limit: int = 1_000
+    slots: int = 16
     #: function -> its reserved concurrency, None for none.
     functions: dict[str, int | None] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
@@ -146,19 +150,41 @@ class DomainModel:
 
     # --- what moves -------------------------------------------------------------------------------------------------
 
-    def claim(self, worker: str, claim: Claim, queues: Sequence[str]) -> None:
-        """What a claim handed over: no more may run than there are places for, and no place is left free."""
+    def claim(self, worker: str, claim: Claim, queues: Sequence[str], workers: int) -> None:
+        """What a claim handed over: no more may run than there are places for, and no place is left free.
+
+        `workers` is how many there are, as far as Redis knows.
+        """
         for queue in queues:
             self.places.make_due_ready(queue, self.now)
         before = self.concurrency()
         self.places.take(worker, claim)
         taken = Counter(lane_of(delivery.target) for delivery in claim.deliveries)
         may_run = Counter(lane_of(delivery.target) for delivery in claim.deliveries if not delivery.is_refused)
+        on_account = self.unreserved_left(before, workers)
         for function, count in taken.items():
             assert function is not None
             reserved = self.functions.get(function)
-            free = count if reserved is None else max(0, reserved - before[function])
-            assert may_run[function] == min(count, free), f"{function}: {before[function]} of {reserved} ran already"
+            if reserved is not None:
+                free = max(0, reserved - before[function])
+                assert may_run[function] == min(count, free), f"{function}: {before[function]} of {reserved} ran"
+            elif function not in self.functions:
+                assert may_run[function] == count, f"{function} has no limit: nobody has said anything of it"
+                on_account -= count
+        sharing = [name for name in taken if self.functions.get(str(name), 0) is None]
+        wanted, ran = sum(taken[name] for name in sharing), sum(may_run[name] for name in sharing)
+        # What runs of deleted functions takes places away: how many were left for the others depends on the order.
+        assert min(wanted, max(0, on_account)) <= ran <= wanted
+        assert ran <= max(0, self.unreserved_left(before, workers))
+
+    def unreserved_left(self, running: Counter[str], workers: int) -> float:
+        """How many more invocations of functions may run that have nothing reserved."""
+        reserved = {name: number for name, number in self.functions.items() if number is not None}
+        unreserved = self.limit - sum(reserved.values())
+        if workers * self.slots <= unreserved:
+            return math.inf
+        users = {name: number for name, number in running.items() if not name.startswith("thrice:")}
+        return unreserved - sum(number for name, number in users.items() if name not in reserved)
 
     def give_back(self, worker: str, tags: list[str], *, is_lost: bool = False) -> None:
         """Messages go back from a lease. The record of an event says how many workers were lost with it."""
@@ -182,7 +208,7 @@ class DomainModel:
         """A batch has been settled: each outcome once, by who holds its lease field."""
         for outcome, answer in zip(_outcomes(args), answers, strict=True):
             held = self.places.leases[worker].pop(outcome.field, None)
-            assert answer == (0 if held is None else 1), f"{outcome.field} was settled: {answer!r}"
+            assert (answer == 0) == (held is None), f"{outcome.field} was settled: {answer!r}"
             if held is None:
                 continue
             assert id_of(held) == outcome.id
@@ -192,7 +218,8 @@ class DomainModel:
             elif outcome.to == "waiting":
                 self._wait(outcome)
             else:
-                self._end(outcome)
+                refused = self._end(outcome)
+                assert (answer[::2] if isinstance(answer, list) else []) == refused
 
     def _write_history(self, outcome: Outcome, state: str) -> Record:
         record = self.records[outcome.id]
@@ -214,16 +241,23 @@ class DomainModel:
         else:
             self.places.ready[self.keys.invocations, target].append(envelope)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: Outcome) -> list[int]:
+        """The positions of the deliveries that were not taken."""
         is_bad, details = outcome.to == "given_up", outcome.details
         bodies = outcome.bodies[1:] if is_bad else outcome.bodies
         sent = list(zip(details.get("deliveries", []), bodies, strict=True))
-        refused = [delivery["counter"] for delivery, body in sent if not self._hand_over(outcome, delivery, body)]
+        taken = [self._hand_over(outcome, delivery, body) for delivery, body in sent]
+        refused = [delivery["counter"] for (delivery, _), is_taken in zip(sent, taken, strict=True) if not is_taken]
         state = outcome.to
         if is_bad:
             state = "dead_lettered" if len(refused) < len(sent) else "dropped"
         record = self._write_history(outcome, state)
         record.fields["ended_at"] = str(self.now)
+        for (delivery, _), is_taken in zip(sent, taken, strict=True):
+            told = ("delivered" if "queue" in delivery else "pending") if is_taken else "failed"
+            before = f"{record.fields['deliveries']}," if "deliveries" in record.fields else ""
+            record.fields["deliveries"] = before + delivery["told"] + told + '"}'
+        self._tell_cause(details.get("cause", ""), outcome.id, "failed" if is_bad else "delivered")
         if is_bad:
             record.fields["condition"] = details["condition"]
         if state == "dead_lettered":
@@ -238,6 +272,16 @@ class DomainModel:
             self.ledger[function, counter] += 1
         self.ledger[outcome.function, f"dropped:{details['condition']}" if state == "dropped" else state] += 1
         self._close(outcome.id, outcome.root, is_bad, DEAD_RETENTION_MS if state == "dead_lettered" else RETENTION)
+        return [position for position, is_taken in enumerate(taken, 1) if not is_taken]
+
+    def _tell_cause(self, cause: str, request_id: str, told: str) -> None:
+        """The record of the event that a delivery tells of says what became of it."""
+        if cause in self.records:
+            fields = self.records[cause].fields
+            before = fields["deliveries"].split("},")
+            fields["deliveries"] = "},".join(
+                each.replace("pending", told) if request_id in each else each for each in before
+            )
 
     def _hand_over(self, cause: Outcome, delivery: dict[str, Any], body: bytes) -> bool:
         """Send something at the end of an event; whether it was taken."""
@@ -290,6 +334,7 @@ class DomainModel:
         assert ids == sorted(self.open_events() | unanswered), "each accepted event is in exactly one place"
         counted = {name.decode(): int(count) for name, count in contents.hash(self.keys.concurrency).items()}
         assert Counter({name: count for name, count in counted.items() if count}) == self.concurrency()
+        self._check_account(contents)
         self._check_ledger(contents)
         self._check_records(contents)
         self._check_lineage()
@@ -297,6 +342,15 @@ class DomainModel:
         for request_id, reply in self.calls.items():
             assert contents.list(self.keys.reply(request_id)) == ([] if reply is None else [reply])
         self._check_names(contents)
+
+    def _check_account(self, contents: Contents) -> None:
+        running = sum(count for name, count in self.concurrency().items() if not name.startswith("thrice:"))
+        reserved = {name: number for name, number in self.functions.items() if number is not None}
+        assert {name.decode(): int(number) for name, number in contents.hash(self.keys.reserved).items()} == reserved
+        account = {name.decode(): int(number) for name, number in contents.hash(self.keys.account).items()}
+        slots = account.pop("slots")
+        assert account == {"limit": self.limit, "running": running, "reserved": sum(reserved.values())}
+        assert slots == self.slots
 
     def _check_ledger(self, contents: Contents) -> None:
         invocations = self.keys.invocations
@@ -379,7 +433,7 @@ class DomainModel:
         }
         numbers = {root: record.fields for root, record in self.records.items() if "caused" in record.fields}
         assert contents.set(keys.causing) == {root.encode() for root, of in numbers.items() if of["open"] != "0"}
-        told = {keys.concurrency, keys.ledger, keys.dead, keys.queues, keys.causing}
+        told = {keys.concurrency, keys.account, keys.reserved, keys.ledger, keys.dead, keys.queues, keys.causing}
         beginnings = tuple(f"{keys}{name}" for name in (*_UNTOLD, "event:", "queue:", "reply:", "call:"))
         assert not {name for name in contents.names() - told if not name.startswith(beginnings)}
 

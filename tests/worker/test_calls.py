@@ -142,6 +142,7 @@ def test_call_that_is_sent_twice_is_made_once(system: System, settings: Settings
         TimedOut(b"{}", "Sandbox.Timedout", "Task timed out after 3.00 seconds"),
         Crashed(b"{}", "Runtime.ExitError", "exit status 1"),
         Throttled(5),
+        Throttled(None),
         Lost("no process"),
     ],
 )

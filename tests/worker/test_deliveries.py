@@ -5,10 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.worker.conftest import System, failure, function
 from worker import event_message
 from worker.claim import Claimed
+from worker.event_record import event_document
 from worker.function import EventInvokeConfig
 from worker.retry import Condition, Die, Retry, Succeed
 
@@ -63,6 +65,29 @@ def test_failed_delivery_is_counted_under_the_function(system: System):
 
     assert system.redis.hget(system.keys.ledger, "f|destination_delivery_failures") == b"1"
     assert system.ledger().total.is_balanced
+
+
+@pytest.mark.parametrize(("decision", "outcome"), [(Succeed(), "delivered"), (Die(Condition.TARGET_MISSING), "failed")])
+def test_record_of_the_event_says_what_became_of_its_deliveries(system: System, decision: Succeed | Die, outcome: str):
+    """Target, kind and outcome, for whoever looks the event up: on its way at first, then delivered or failed."""
+    request_id, delivery = failed_event(system)
+
+    def told() -> object:
+        (document,) = event_document(request_id, system.redis.hgetall(system.keys.event(request_id)), "", 0)[
+            "deliveries"
+        ]
+        return document
+
+    before = told()
+    system.worker.settle(delivery, Retry(timedelta(seconds=1), uses_attempt=False))
+    system.clock.advance(1.1)
+    (again,) = system.worker.claim()
+    meanwhile = told()
+    system.worker.settle(again, decision)
+
+    expected = {"target": TOPIC, "kind": "destination", "id": delivery.invocation.request_id, "outcome": "pending"}
+    assert before == meanwhile == expected
+    assert told() == expected | {"outcome": outcome}
 
 
 def test_fields_of_records_are_documented(system: System):

@@ -19,18 +19,22 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from config.limits import MAX_RUNS_IN_CHAIN
 from tests.contents import Contents
 from tests.fuzzing import Fuzzing
-from tests.worker.conftest import ScriptedRun, Worker, failure, function
+from tests.worker.conftest import ScriptedRun, Scripts, Timers, Worker, failure, function
 from tests.worker.model import DomainModel
 from worker import event_message
+from worker.account import Account
 from worker.claim import Claimed
 from worker.clock import from_ms
 from worker.executor import Executor
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, LogEvent, Lost, Outcome, Succeeded, TimedOut
 from worker.keys import Keys
+from worker.lineage import with_root
 from worker.queue import EventQueue
+from worker.registry import FunctionRegistry
 from worker.retry import Condition, Die, Retry, Succeed, backoff
 from worker.scripts import source
 from worker.settlement import Settlement
@@ -131,10 +135,13 @@ class Fuzz:
         self.call_script = redis.register_script(source("call"))
         self.delete_script = redis.register_script(source("delete_queue"))
         self.hands = [self.hand(name) for name in ("w1", "w2", "w3")]
+        self.registry = FunctionRegistry(redis, self.keys)
+        self.runs: dict[str, int] = {}  # request id -> how often its function has run in its chain
         self.number = 0
         self.ends: set[str] = set()  # how events ended
         for name in FUNCTIONS:
             self.define(name)
+        self.announce()
 
     def hand(self, name: str) -> Hand:
         """A worker that tells the model of what it settles."""
@@ -157,6 +164,7 @@ class Fuzz:
             **dict.fromkeys([self.cause, self.call, self.advance, self.die], 2),
             **dict.fromkeys([self.repeat, self.settle_again, self.break_connection, self.give_back], 1),
             **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue], 1),
+            **dict.fromkeys([self.announce], 1),
         }
         fuzzing.run(self.random, moves, self.check)
 
@@ -218,7 +226,7 @@ class Fuzz:
         queues = self.random.choice([[self.keys.calls, self.keys.invocations], [self.keys.invocations]])
         self.redis.delete(*map(self.keys.wake, queues))
         claim = hand.worker.take(*queues, count=count)
-        self.model.claim(hand.worker.name, claim, queues)
+        self.model.claim(hand.worker.name, claim, queues, self.redis.zcard(self.keys.consumers))
         self.model.places.begun[hand.worker.name].update(each.tag for each in claim.deliveries if losses(each))
         hand.held += self.read(hand.worker, claim)
 
@@ -230,6 +238,7 @@ class Fuzz:
             if record is not None and not each.invocation.is_synchronous:
                 assert each.history.workers_lost == int(record.fields.get("workers_lost", "0"))
                 assert each.invocation.attempt == 1 + record.used
+                assert each.invocation.runs_before == self.runs.get(each.invocation.request_id, 0)
         return held
 
     def attempt(self) -> None:
@@ -263,8 +272,9 @@ class Fuzz:
         self, worker: Worker, settlement: Settlement, settled: Callable[[bool | None], object], *, at_once: bool
     ) -> None:
         """What the product decided, on its way to the script: it keeps to the three attempts."""
-        attempt = settlement.claimed.invocation.attempt
+        attempt, runs = settlement.claimed.invocation.attempt, settlement.claimed.invocation.runs_before
         assert attempt <= len(COUNTDOWNS)
+        assert settlement.condition != Condition.RECURSIVE_LOOP or runs >= MAX_RUNS_IN_CHAIN
         if settlement.uses_attempt:
             assert settlement.delay_ms == COUNTDOWNS[attempt] * 1000
 
@@ -336,7 +346,7 @@ class Fuzz:
         """A function is created, changed or deleted."""
         name = self.random.choice(FUNCTIONS)
         if name in self.model.functions and self.random.random() < 0.3:
-            self.redis.hdel(self.keys.functions, name)
+            self.registry.delete(name)
             del self.model.functions[name]
         else:
             self.define(name)
@@ -348,6 +358,7 @@ class Fuzz:
             name,
             description='"reserved_concurrency":7',
             reserved_concurrency=any_of([None, None, 0, 1, 1, 2, 3]),
+            recursive_loop=any_of(["Terminate", "Terminate", "Allow"]),
             dead_letter_arn=any_of(TARGETS),
             event_invoke_config=any_of(
                 [
@@ -361,8 +372,18 @@ class Fuzz:
                 ]
             ),
         )
-        self.redis.hset(self.keys.functions, name, configuration.model_dump_json())
+        if name in self.model.functions:
+            self.registry.update(name, lambda _: configuration)
+        else:
+            self.registry.create(configuration, lambda _: None)
         self.model.functions[name] = configuration.reserved_concurrency
+
+    def announce(self) -> None:
+        """A worker starts: the account has so many places from now on, and workers so many slots."""
+        limit, slots = self.random.choice([4, 6, 8, 1_000]), self.random.choice([1, 16])
+        Account(Scripts(self.redis), self.keys, Timers(), limit).announce(slots)
+        self.model.limit = limit
+        self.model.slots = max(slots, self.model.slots) if self.redis.zcard(self.keys.consumers) else slots
 
     def remake_queue(self) -> None:
         """An SQS queue is deleted with its messages, or created; some take no long messages."""
@@ -402,15 +423,25 @@ class Fuzz:
         long = "x" * self.random.choice([0, 0, 0, 2_000])
         payload: dict[str, Any] = {"n": self.number, "id": "no", "workers_lost": 9, "text": f'"id":"no" {long}'}
         name = name or self.random.choice(FUNCTIONS)
+        request_id = request_id or self.request_id()
+        runs = self.runs.setdefault(request_id, self.random.choice([0, 0, 0, 1, 15, 16]))
         return Invocation(
-            request_id or self.request_id(),
+            request_id,
             name,
             f"arn:of:{name}",
             orjson.dumps(payload),
             self.clock.now(),
             source="fuzz",
+            trace_header=self.chain(name, runs),
             root=root,
         )
+
+    def chain(self, name: str, runs: int) -> str | None:
+        """The trace header of an event to which so many runs of its function have led."""
+        header = None
+        for _ in range(runs):
+            header = with_root(header, self.request_id(), "", name)
+        return header
 
     def request_id(self) -> str:
         """An id that the seed gives."""

@@ -1,13 +1,14 @@
 """The life of an event on a real Redis, with a clock that is moved: 0 s, 60 s, 180 s, dead letter."""
 
 import orjson
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, failure, function
 from worker.executor import Executor
 from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
-from worker.invocation import Invocation, LogEvent, Lost, Succeeded
+from worker.invocation import Invocation, LogEvent, Lost, Succeeded, Throttled
 from worker.log_entry import attempt_json, lines_of
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Succeed
@@ -54,6 +55,8 @@ def test_third_failure_is_the_last(system: System, queue_messages):
         "dropped": {},
         "in_hand": {"ready": 0, "waiting": 0, "running": 0},
         "retried": 2,
+        "dead_letter_errors": 0,
+        "destination_delivery_failures": 0,
         "balanced": True,
     }
 
@@ -92,16 +95,60 @@ def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: S
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
 
 
-def test_dead_letter_queue_that_is_gone_is_counted(system: System):
-    """A dead letter that nobody took does not count as dead-lettered."""
+def test_dead_letter_queue_that_is_gone_is_counted(system: System, caplog: pytest.LogCaptureFixture):
+    """A dead letter that nobody took does not count as dead-lettered; the record and the log say so."""
     system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
     system.environments.outcomes = [failure()]
-    system.enqueue()
+    request_id = system.enqueue()
 
     system.drain()
 
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
-    assert system.redis.hget(system.keys.ledger, "f|dead_letter_errors") == b"1"
+    assert system.ledger().functions["f"].dead_letter_errors == 1
+    (told,) = orjson.loads(f"[{system.record(request_id)['deliveries']}]")
+    assert (told["target"].rpartition(":")[2], told["kind"], told["outcome"]) == ("gone", "dead_letter", "failed")
+    assert "DeliveryFailed" in caplog.text
+    assert "the queue does not exist" in caplog.text
+
+
+def test_failure_of_one_target_does_not_stop_the_other(system: System, queue_messages):
+    """The destination is gone, the dead-letter queue is there: it has its message, and the event is dead-lettered."""
+    config = EventInvokeConfig(maximum_retry_attempts=0, on_failure="arn:aws:sqs:us-east-1:000000000000:gone")
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure()]
+    request_id = system.enqueue()
+
+    system.drain()
+
+    told = orjson.loads(f"[{system.record(request_id)['deliveries']}]")
+    assert [(each["kind"], each["outcome"]) for each in told] == [
+        ("destination", "failed"),
+        ("dead_letter", "delivered"),
+    ]
+    assert system.record(request_id)["state"] == "dead_lettered"
+    assert len(queue_messages("dlq")) == 1
+    assert system.ledger().total.destination_delivery_failures == 1
+
+
+def test_throttled_event_ends_at_its_age(system: System, queue_messages):
+    """The only place stays taken: the next pause would be too long for its age, and it is given up, without a run."""
+    config = EventInvokeConfig(maximum_event_age=60, on_failure=create_queue(system, "bad"))
+    system.define(function(reserved_concurrency=1, event_invoke_config=config))
+    system.enqueue()
+    system.another_worker().claim()
+    request_id = system.enqueue()
+
+    system.drain()
+
+    record = orjson.loads(queue_messages("bad")[0]["body"])
+    ended = float(system.record(request_id)["ended_at"]) - float(system.record(request_id)["accepted_at"])
+    assert 0 < ended <= 60_000
+    assert (record["requestContext"]["condition"], record["requestContext"]["approximateInvokeCount"]) == (
+        "EventAgeExceeded",
+        0,
+    )
+    assert list(record) == ["version", "timestamp", "requestContext", "requestPayload"]
+    assert system.environments.runs == []
 
 
 def test_destinations_get_records(system: System, queue_messages):
@@ -224,7 +271,7 @@ def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     for claimed in held:
         system.worker.attempt(claimed)
 
-    assert [claimed.throttled_at for claimed in held] == [None, None, 2, 2, 2]
+    assert [claimed.throttled for claimed in held] == [None, None, *[Throttled(2)] * 3]
     assert (during, system.concurrency()) == (2, 0)
     ledger = system.ledger()
     assert (ledger.total.succeeded, ledger.total.waiting) == (2, 3)
@@ -291,7 +338,7 @@ def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved
     held = system.worker.claim(count=8)
 
     assert [claimed.invocation.function for claimed in held] == ["f", "f", "f", "f", "g", "f", "f"]
-    assert [claimed.throttled_at for claimed in held] == [None, 1, 1, 1, None, 1, 1]
+    assert [claimed.throttled is None for claimed in held] == [True, False, False, False, True, False, False]
     assert system.concurrency() == 1
 
 
@@ -473,7 +520,7 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
     lasting = {key.decode() for key in system.redis.scan_iter() if system.redis.ttl(key) == -1}
     keys = system.keys
     assert lasting == {
-        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.consumers, keys.clock,
+        keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.account, keys.consumers, keys.clock,
         keys.log("f"), keys.log_counts, keys.wake(keys.invocations),
     }  # fmt: skip
 

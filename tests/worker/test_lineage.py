@@ -1,12 +1,16 @@
 """Who caused what: in a trace header, and in the records of events."""
 
+from urllib.parse import quote
+
+import orjson
 import pytest
 
 from tests.worker.conftest import System, failure, function
+from tests.worker.test_life import create_queue
 from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
 from worker.invocation import Succeeded
-from worker.lineage import inherited, root_of, with_root
+from worker.lineage import MOST_FUNCTIONS, Runs, inherited, root_of, runs_of, with_root, with_stop
 
 ROOT = "6a7e8feb-b491-4cf7-a9f1-bf3703467718"
 OTHER = "11111111-2222-4333-8444-555555555555"
@@ -26,6 +30,8 @@ AWS_LINEAGE = "Lineage=a87bd80c:1|68fd508a:5"
         (f"Root=1;  Lineage={ROOT} ", ROOT),
         (f"{TRACE};{AWS_LINEAGE}", None),
         (f"{TRACE};Lineage={ROOT}x", None),
+        (f"{TRACE};Lineage={ROOT}.0123abcd:16:stopped.0123abce:2", ROOT),
+        (f"{TRACE};Lineage={ROOT}.0123abcd:16:else", None),
         (f"{TRACE};NoLineage={ROOT}", None),
         ("Lineage=*", None),
     ],
@@ -72,6 +78,103 @@ def test_root_is_written_into_a_header(header: str | None, root: str, written: s
 def test_own_trace_gets_the_lineage_of_the_call(own: str | None, callers: str | None, result: str | None):
     """A trace that a message brings is not replaced, but whoever caused it is not forgotten."""
     assert inherited(own, callers) == result
+
+
+def test_functions_of_a_chain_are_counted():
+    """Each by itself: whoever gets the header knows how often a function has run in the chain that led to him."""
+    header: str | None = TRACE
+    for function_name in ("f", "g", "f", "h", "f"):
+        header = with_root(header, OTHER, ROOT, function_name)
+    counted = [runs_of(header, name).times for name in ("f", "g", "h", "never")]
+    stopped = with_stop(str(header), "f")
+
+    assert counted == [3, 1, 1, 0]
+    assert runs_of(stopped, "f") == Runs(3, was_stopped=True)
+    assert runs_of(with_root(stopped, OTHER, ROOT, "f"), "f") == Runs(4, was_stopped=True)
+    assert runs_of(with_root(stopped, OTHER, ROOT), "f") == Runs(3, was_stopped=True)
+    assert inherited("Root=own", stopped) == f"Root=own;{stopped.rpartition(';')[2]}"
+    assert root_of(stopped) == ROOT
+
+
+def test_header_of_a_long_chain_is_not_long():
+    """Clients send it on as it is, and EventBridge takes 500 characters; the functions that ran last are in it."""
+    header: str | None = None
+    for number in range(200):
+        header = with_root(header, OTHER, ROOT, f"function-{number}")
+    for _ in range(15):
+        header = with_root(header, OTHER, ROOT, "function-199")
+
+    assert header is not None
+    assert len(header) < 500
+    assert quote(header, safe="-=;:+&[]{}\"',") == header
+    assert runs_of(header, "function-199").times == 16
+    assert runs_of(header, f"function-{200 - MOST_FUNCTIONS}").times == 1
+
+
+def looping(system: System, runs: int) -> str:
+    """The trace header of an event to which so many runs of `f` have led."""
+    header = None
+    for _ in range(runs):
+        header = with_root(header, OTHER, ROOT, "f")
+    return str(header)
+
+
+def test_seventeenth_run_in_a_chain_is_stopped(system: System, queue_messages):
+    """Sixteen run. The next is given up unrun, with a condition of its own; OnFailure and the queue hear of it."""
+    config = EventInvokeConfig(on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+
+    runs, header = 0, None
+    while runs == len(system.environments.runs) and runs < 20:
+        request_id = system.enqueue(trace_header=header)
+        system.drain()
+        header, runs = system.environments.runs[-1].trace_header, runs + 1
+
+    record = system.record(request_id)
+    assert len(system.environments.runs) == 16
+    assert (record["state"], record["condition"], record["attempts_made"]) == ("dead_lettered", "RecursiveLoop", "0")
+    told = orjson.loads(queue_messages("bad")[0]["body"])
+    assert told["requestContext"]["condition"] == "RecursiveLoop"
+    assert {"responseContext", "responsePayload"} & told.keys() == set()
+    assert queue_messages("dlq")[0]["attributes"]["ErrorCode"]["StringValue"] == "400"
+
+
+def test_loop_through_what_is_told_of_its_end_is_stopped_as_well(system: System, queue_messages):
+    """A function that is its own failure destination hears of the loop once; nothing is told of that event's end."""
+    system.define(function(dead_letter_arn=create_queue(system, "dlq")))
+    system.enqueue(trace_header=looping(system, 16))
+    system.drain()
+    (first,) = queue_messages("dlq")
+
+    again = system.enqueue(trace_header=first["trace"])
+    system.drain()
+
+    assert system.record(again)["state"] == "dropped"
+    assert system.ledger().total.dropped == {"RecursiveLoop": 1}
+    assert len(queue_messages("dlq")) == 1
+
+
+def test_many_events_of_one_root_and_many_attempts_are_no_loop(system: System):
+    """What counts is how often a function has run in the chain that led to an event, not how often for one root."""
+    system.environments.outcomes = [failure(), failure(), Succeeded(b"1")]
+    header = looping(system, 15)
+    fan_out = [system.enqueue(trace_header=header, root=ROOT) for _ in range(20)]
+
+    system.drain()
+
+    assert {system.record(request_id)["state"] for request_id in fan_out} == {"succeeded"}
+    assert {runs_of(run.trace_header, "f").times for run in system.environments.runs} == {16}
+
+
+def test_function_that_allows_loops_runs_on(system: System):
+    """RecursiveLoop Allow."""
+    system.define(function(recursive_loop="Allow"))
+    request_id = system.enqueue(trace_header=looping(system, 100))
+
+    system.drain()
+
+    assert system.record(request_id)["state"] == "succeeded"
+    assert runs_of(system.environments.runs[-1].trace_header, "f").times == 101
 
 
 def counts(system: System, root: str) -> tuple[str | None, ...]:

@@ -32,18 +32,23 @@ class Run:
 
 @dataclass
 class Task:
-    """Notes what it is asked for. What is named in `immediate` ends in the middle of its beginning."""
+    """Notes what it is asked for. What is named in `immediate` or `hopeless` ends in the middle of its beginning."""
 
     name: str = "task"
     runs: dict[str, Run] = field(default_factory=dict)
     revoked: list[str] = field(default_factory=list)
     immediate: set[str] = field(default_factory=set)
+    hopeless: set[str] = field(default_factory=set)  # what will not run
+
+    def needs_slot(self, claimed: Claimed) -> bool:
+        """See `worker.request.Task`."""
+        return claimed.invocation.request_id not in self.hopeless
 
     def begin(self, claimed: Claimed, ended: Ended) -> Run | None:
         """See `worker.request.Task`."""
         request_id = claimed.invocation.request_id
         self.runs[request_id] = run = Run(ended)
-        if request_id in self.immediate:
+        if request_id in self.immediate | self.hopeless:
             self.end(request_id)
             return None
         return run
@@ -121,7 +126,7 @@ def submit(pool: TaskPool, task: Task, *names: str, is_synchronous: bool = False
         )  # fmt: skip
         claimed = Claimed(
             invocation=invocation, function=None, history=History(), last_error=None, now_ms=0.0, received_at=0.0,
-            lease="lease", field=name.upper(), forget=lambda: None, throttled_at=None, details={},
+            lease="lease", field=name.upper(), forget=lambda: None, throttled=None, details={},
         )  # fmt: skip
         request = EventRequest(task, claimed, "a@test", None)
         state.requests[request.id] = request
@@ -184,6 +189,30 @@ def test_attempt_that_ends_while_it_begins_frees_its_slot(pool: TaskPool, task: 
     assert (pool.info["running"], pool.info["waiting"]) == (0, 0)
     assert not state.requests
     assert not state.active_requests
+
+
+def test_what_will_not_run_waits_for_no_slot(pool: TaskPool, task: Task):
+    """A throttled event, or one that is too old, ends although all slots are taken, and takes none from anybody."""
+    task.hopeless = {"a4", "c2"}
+
+    submit(pool, task, "a1", "a2", "a3", "b1", "a4", "c1", "c2", "a5")
+
+    assert list(task.runs) == ["a1", "a2", "a3", "b1", "a4", "c2"]
+    assert (pool.info["running"], pool.info["waiting"]) == (4, 2)
+    assert set(state.requests) == {"a1", "a2", "a3", "b1", "c1", "a5"}
+
+
+def test_event_that_grows_too_old_behind_slow_ones_ends_on_time(pool: TaskPool, task: Task, window: Window, hub: Hub):
+    """What waits is looked at again and again; then there is room for the next, which may be too old as well."""
+    submit(pool, task, "a1", "a2", "a3", "a4", "a5")
+    claims = window.claims
+    task.hopeless = {"a4"}
+
+    turn_until(hub, lambda: "a4" in task.runs)
+
+    assert "a4" not in state.requests
+    assert (pool.info["running"], pool.info["waiting"]) == (3, 1)
+    assert window.claims == claims + 1
 
 
 def test_revoked_while_it_waits_never_begins(pool: TaskPool, task: Task):

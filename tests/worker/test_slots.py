@@ -135,19 +135,37 @@ def test_times_of_a_function_are_averaged():
     assert slots.allowances() == {"a": 14 + 16 * MOST_AHEAD - 1}
 
 
-def test_more_is_taken_when_less_waits_than_there_are_slots():
-    """So there is always something to run, and no claim for each."""
+def test_more_is_taken_when_little_waits():
+    """So there is always something to run, and no claim for each: of what takes a second, when the last one begins."""
     slots: Slots[str] = Slots(2)
     states = [slots.is_low]
     fill(slots, "a1", "a2", "a3")
     states.append(slots.is_low)
     take_all(slots)
     states.append(slots.is_low)
-    slots.give_back("a", 1.0)
-    take_all(slots)
-    states.append(slots.is_low)
+    for _ in range(2):
+        slots.give_back("a", 1.0)
+        take_all(slots)
+        states.append(slots.is_low)
 
-    assert states == [True, False, False, True]
+    assert states == [True, False, False, False, True]
+
+
+def test_no_more_is_held_than_will_begin_within_a_moment():
+    """Of many slow functions only a few wait here: whoever comes next, of another function, is soon among them."""
+    slots: Slots[str] = Slots(16)
+    rooms = [slots.room]
+    fill(slots, *"abcdefghijklmnop")
+    take_all(slots)
+    slots.give_back("a", 0.1)
+    rooms.append(slots.room)
+    for _ in range(50):
+        fill(slots, "z")
+        take_all(slots)
+        slots.give_back("z", 0.0001)
+    rooms.append(slots.room)
+
+    assert rooms == [32, 5, 1 + 16 * MOST_AHEAD]
 
 
 def test_worker_is_busy_while_more_than_one_is_held():

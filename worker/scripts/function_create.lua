@@ -4,8 +4,10 @@
 --       6… SHA-256 of the packages that were stored for it
 -- Returns 1 if it was put.
 -- include: release_code
+-- include: reserved
 if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 1 then
   if ARGV[4] ~= '' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[5]) end
+  note_reserved(ARGV[1], ARGV[2], nil, ARGV[3])
   return 1
 end
 release_code(ARGV[1], {unpack(ARGV, 6)})

@@ -5,6 +5,7 @@
 --       its policies (name, or 'name:qualifier')
 -- Returns 1 if it was taken out.
 -- include: release_code
+-- include: reserved
 if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[3] then return 0 end
 local packages = {}
 local function note(document)
@@ -20,6 +21,7 @@ for i = 5, last_version do
   redis.call('HDEL', KEYS[2], ARGV[i])
 end
 redis.call('HDEL', KEYS[1], ARGV[2])
+note_reserved(ARGV[1], ARGV[2], ARGV[3], nil)
 for i = last_version + 1, #ARGV do redis.call('HDEL', KEYS[3], ARGV[i]) end
 release_code(ARGV[1], packages)
 return 1

@@ -6,12 +6,14 @@
 --       not needed if it was not
 -- Returns 1 if it was replaced.
 -- include: release_code
+-- include: reserved
 local before_last = 8 + tonumber(ARGV[8])
 if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[3] then
   release_code(ARGV[1], {unpack(ARGV, before_last + 1)})
   return 0
 end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
+note_reserved(ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[2], ARGV[5], ARGV[6]) end
 if ARGV[7] ~= '' then redis.call('HDEL', KEYS[2], ARGV[7]) end
 release_code(ARGV[1], {unpack(ARGV, 9, before_last)})

@@ -8,9 +8,11 @@
 --          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
--- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
--- whose bodies follow in their order. The body of "answered" is the reply.
--- Returns for each outcome 1; 0 if its lease is not held any more: then nothing was done but for the log; or the error.
+-- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures;
+-- told: how the record tells of it, up to its outcome}], whose bodies follow in their order; cause: of a delivery, the
+-- request id of the event that it tells of. The body of "answered" is the reply.
+-- Returns for each outcome 1; 0 if its lease is not held any more: then nothing was done but for the log; the error; or
+-- {position of a delivery that was not taken, "missing" or "too long", ...} if any was not.
 -- include: accept
 -- include: send_message
 -- include: log
@@ -57,17 +59,33 @@ local function hand_over(delivery, body)
   return true
 end
 
+-- A delivery has ended: the record of the event that it tells of says how.
+local function tell_cause(cause, id, result)
+  local record = ns .. 'event:' .. cause
+  local told = redis.call('HGET', record, 'deliveries') or ''
+  local first, last = string.find(told, '"' .. id .. '","outcome":"pending', 1, true)
+  if first then
+    redis.call('HSET', record, 'deliveries', string.sub(told, 1, last - #'pending') .. result .. string.sub(told, last + 1))
+  end
+end
+
 local function to_its_end(record, outcome, details, bodies)
   local given_up = outcome.to == 'given_up'
-  local first, taken, refused = given_up and 1 or 0, 0, NOTHING
+  local first, taken, refused, counters, told = given_up and 1 or 0, 0, {}, {}, {}
   for i, delivery in ipairs(details.deliveries or NOTHING) do
-    if hand_over(delivery, bodies[first + i]) then
+    local is_taken, why = hand_over(delivery, bodies[first + i])
+    if is_taken then
       taken = taken + 1
       outcome.has_caused = outcome.has_caused or not delivery.queue
     else
-      refused = {delivery.counter, unpack(refused)}
+      refused[#refused + 1] = i
+      refused[#refused + 1] = why
+      counters[#counters + 1] = delivery.counter
     end
+    told[i] = delivery.told .. (not is_taken and 'failed' or delivery.queue and 'delivered' or 'pending') .. '"}'
   end
+  if #told > 0 then redis.call('HSET', record, 'deliveries', table.concat(told, ',')) end
+  if details.cause then tell_cause(details.cause, outcome.id, given_up and 'failed' or 'delivered') end
   local state = outcome.to
   if given_up then
     state = taken > 0 and 'dead_lettered' or 'dropped'
@@ -81,9 +99,10 @@ local function to_its_end(record, outcome, details, bodies)
     redis.call('ZADD', KEYS[5], now, outcome.id)
     redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - dead_retention)
   end
-  for _, counter in ipairs(refused) do count(outcome.func, counter, 1) end
+  for _, counter in ipairs(counters) do count(outcome.func, counter, 1) end
   if state == 'dropped' and details.refused_of then count(details.refused_of[1], details.refused_of[2], 1) end
   count(outcome.func, state == 'dropped' and ('dropped:' .. details.condition) or state, 1)
+  return #refused > 0 and refused or nil
 end
 
 local function answer(outcome, reply)
@@ -97,12 +116,14 @@ local function move(outcome, bodies)
   local record = ns .. 'event:' .. outcome.id
   local details = outcome.details == '' and NOTHING or cjson.decode(outcome.details)
   for name, value in pairs(details.fields or NOTHING) do redis.call('HSET', record, name, value) end
+  local refused
   if outcome.to == 'waiting' then
     to_waiting(record, outcome, details, bodies[1])
   else
-    to_its_end(record, outcome, details, bodies)
+    refused = to_its_end(record, outcome, details, bodies)
   end
   count(outcome.func, 'running', -1)
+  return refused
 end
 
 local function settle(outcome, bodies)
@@ -112,11 +133,11 @@ local function settle(outcome, bodies)
   end
   -- The fields go at the end, all at once; until then a second outcome of one must not find it.
   if is_done[outcome.field] or redis.call('HEXISTS', lease, outcome.field) == 0 then return 0 end
-  move(outcome, bodies)
+  local refused = move(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
-  return 1
+  return refused or 1
 end
 
 -- A server without memory refuses the first write of a script if it may need some, and lets all others pass. What

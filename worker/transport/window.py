@@ -24,6 +24,8 @@ class Window:
         #: How many messages may be claimed of a lane, and of lanes of which some are held already.
         self.allowance: Callable[[], int] = lambda: MOST
         self.allowances: Callable[[], Mapping[str, int]] = dict
+        #: How many messages whoever works on them has use for now, whatever lanes they come from.
+        self.most: Callable[[], int] = lambda: MOST
         #: Whether it is time to claim more: by default when half of the window is free.
         self.is_low: Callable[[], bool] = self._is_half_free
         #: Called with the tags of which others have the messages now: what has not begun should not.
@@ -55,7 +57,8 @@ class Window:
             return 0
         if "can_consume" in vars(self):
             return 1  # somebody else decides (Celery's worker_disable_prefetch), from one message to the next
-        return self._prefetch_count - len(self._tags) if self._prefetch_count else MOST
+        free = self._prefetch_count - len(self._tags) if self._prefetch_count else MOST
+        return min(free, self.most())
 
     def _is_half_free(self) -> bool:
         return self.free * 2 >= self._prefetch_count

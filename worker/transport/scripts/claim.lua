@@ -110,21 +110,20 @@ local function take_list(queue, target, most)
   return take(queue, target, math.min(length, most, room))
 end
 
--- One turn of all lanes of a queue. The next lane is on the right of the ring; who was served goes to the left.
+-- One turn of all lanes of a queue. Who was served comes after all others.
 local function take_turn(queue)
-  local lanes = queue.name .. ':lanes'
-  local count = redis.call('LLEN', lanes)
-  local share = math.max(1, math.ceil(room / math.max(1, count)))
-  for _ = 1, count do
+  local turn = begin_turn(queue.name)
+  local share = math.max(1, math.ceil(room / math.max(1, turn.count)))
+  for _ = 1, turn.count do
     if is_full() or visits <= 0 then return end
     visits = visits - 1
-    local lane = redis.call('RPOP', lanes)
+    local lane = turn.next()
     local allowed = allowances[lane] or allowance
     if allowed > 0 then
       allowances[lane] = allowed - take_list(queue, ':lane:' .. lane, math.min(share, allowed))
     end
     if redis.call('LLEN', queue.name .. ':lane:' .. lane) > 0 then
-      redis.call('LPUSH', lanes, lane)
+      keep_lane(queue.name, lane)
       if (allowances[lane] or allowance) <= 0 then queue.has_held_back = true end
     end
   end

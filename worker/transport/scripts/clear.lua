@@ -9,6 +9,6 @@ local function remove(list)
   redis.call('DEL', list)
 end
 for _, target in ipairs(PRIORITIES) do remove(queue .. target) end
-for _, lane in ipairs(redis.call('LRANGE', queue .. ':lanes', 0, -1)) do remove(queue .. ':lane:' .. lane) end
-redis.call('DEL', queue .. ':lanes', queue .. ':delayed', queue .. ':wake')
+for _, lane in ipairs(all_lanes(queue)) do remove(queue .. ':lane:' .. lane) end
+redis.call('DEL', queue .. ':lanes', queue .. ':new-lanes', queue .. ':turns', queue .. ':delayed', queue .. ':wake')
 return count

@@ -4,8 +4,10 @@
 --   ''                       the queue's own list, as the stock transport has it (priority 0, the highest);
 --   '\6\22' .. step          its list for the priority steps 3, 6 and 9, named as the stock transport names them;
 --   ':lane:' .. name         a lane: the lanes of a queue are served in turn, so that none waits for another's backlog.
--- Lists are pushed on the left and popped on the right. `queue:lanes` has the name of each lane that is not empty, once,
--- the next one on the right. A message for later is in the sorted set `queue:delayed`, by due time (ms), as
+-- Lists are pushed on the left and popped on the right. The name of each lane that is not empty is in one of two lists,
+-- once, the next one on the right: in `queue:new-lanes` if it was empty before and has not been served since, else in
+-- `queue:lanes`. New lanes come first, so that who has little need not wait until all that have much were served; but of
+-- four lanes that are served at least one is an old one (`queue:turns` counts), so that nobody waits for ever. A message for later is in the sorted set `queue:delayed`, by due time (ms), as
 -- `target .. '\n' .. envelope`. `queue:wake` is the doorbell: a list of at most one token.
 local function lane_of(target)
   if string.sub(target, 1, 6) == ':lane:' then return string.sub(target, 7) end
@@ -24,7 +26,38 @@ end
 -- Put messages at the end of a ready list. The caller rings.
 local function put_ready(queue, target, ...)
   local length = redis.call('LPUSH', queue .. target, ...)
-  if is_new_lane(length, select('#', ...), target) then redis.call('LPUSH', queue .. ':lanes', lane_of(target)) end
+  if is_new_lane(length, select('#', ...), target) then redis.call('LPUSH', queue .. ':new-lanes', lane_of(target)) end
+end
+
+-- The lanes that are not empty, for one turn of all of them. `turn.next()` takes the name of the next one off its list, nil
+-- when all have had their turn; a lane that is not empty then goes back by `keep_lane`.
+local function begin_turn(queue)
+  local new, old = queue .. ':new-lanes', queue .. ':lanes'
+  local news, olds = redis.call('LLEN', new), redis.call('LLEN', old)
+  local turn = {count = news + olds}
+  function turn.next()
+    local is_new = news > 0
+    if is_new and olds > 0 then is_new = redis.call('INCR', queue .. ':turns') % 4 ~= 0 end
+    if is_new then
+      news = news - 1
+      return redis.call('RPOP', new)
+    elseif olds > 0 then
+      olds = olds - 1
+      return redis.call('RPOP', old)
+    end
+  end
+  return turn
+end
+
+local function keep_lane(queue, lane)
+  redis.call('LPUSH', queue .. ':lanes', lane)
+end
+
+-- The names of all lanes that are not empty.
+local function all_lanes(queue)
+  local lanes = redis.call('LRANGE', queue .. ':lanes', 0, -1)
+  for _, lane in ipairs(redis.call('LRANGE', queue .. ':new-lanes', 0, -1)) do lanes[#lanes + 1] = lane end
+  return lanes
 end
 
 -- Put a message that was taken before to the head of its list, so that it is the next. The caller rings.
@@ -78,7 +111,7 @@ end
 
 -- Whether any message of the queue is ready.
 local function has_ready(queue)
-  return redis.call('EXISTS', queue .. ':lanes') == 1 or lists_in_use(queue) > 0
+  return redis.call('EXISTS', queue .. ':lanes', queue .. ':new-lanes') > 0 or lists_in_use(queue) > 0
 end
 
 -- The envelope with its count of redeliveries (`x-dc`, its first member) raised by one. Nothing is decoded: cjson would

@@ -4,7 +4,7 @@
 -- include: queue
 local queue, count = KEYS[1], 0
 for _, target in ipairs(PRIORITIES) do count = count + redis.call('LLEN', queue .. target) end
-for _, lane in ipairs(redis.call('LRANGE', queue .. ':lanes', 0, -1)) do
+for _, lane in ipairs(all_lanes(queue)) do
   count = count + redis.call('LLEN', queue .. ':lane:' .. lane)
 end
 return count
