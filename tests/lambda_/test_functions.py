@@ -115,7 +115,13 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
         (
             {"Runtime": "PYTHON3.9"}, "InvalidParameterValueException",
             ("Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-            "[python3.9, python3.10, python3.11, python3.12, python3.13, python3.14] or be a valid ARN"),
+            "[python3.9, python3.10, python3.11, python3.12, python3.13, python3.14, nodejs20.x, nodejs22.x, "
+            "nodejs24.x, provided.al2, provided.al2023] or be a valid ARN"),
+        ),
+        (
+            {"Runtime": "java21"}, "InvalidParameterValueException",
+            ("The runtime java21 is not offered by thrice. Bring a program that speaks the Runtime API as `bootstrap` "
+            "of a function with Runtime provided.al2023."),
         ),
         (
             {"Runtime": "python3.8"}, "InvalidParameterValueException",

@@ -31,5 +31,4 @@ RUNTIMES: Mapping[str, Runtime] = MappingProxyType(
 #: Those that AWS offers and thrice cannot run. Source: AWS Lambda Developer Guide, "Supported runtimes".
 NOT_OFFERED = frozenset(
     {"java8.al2", "java11", "java17", "java21", "java25", "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4"}
-    | {"nodejs18.x"}
 )
