@@ -83,7 +83,7 @@ def test_what_is_missing_is_looked_for_again(folder, monkeypatch):
     assert interpreter.find("nodejs24.x") == Interpreter("/opt/node", (24, 1, 0))
 
 
-def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment):
+def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment, sunk):
     """Each attempt fails with an error that says what to install; the log has it as a failed init."""
     monkeypatch.setenv("PATH", str(folder))
 
@@ -92,6 +92,5 @@ def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment)
     assert attempt.outcome.error_type == "Runtime.NotInstalled"
     assert f"Runtime '{OTHER}' needs Python" in attempt.outcome.error_message
     assert f"'{interpreter.own_runtime()}' always is" in attempt.outcome.error_message
-    assert any(
-        line.endswith("Phase: init\tStatus: error\tError Type: Runtime.NotInstalled") for line in messages(attempt)
-    )
+    end = "Phase: init\tStatus: error\tError Type: Runtime.NotInstalled"
+    assert any(line.endswith(end) for line in messages(attempt, sunk))

@@ -67,7 +67,7 @@ has_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not 
 
 
 @has_curl
-def test_shell_bootstrap(provided):
+def test_shell_bootstrap(provided, sunk):
     """A whole life: warm calls, errors, a response that is too large, an exit, one after an answer, and new starts."""
     shell = provided(SHELL)
 
@@ -85,8 +85,8 @@ def test_shell_bootstrap(provided):
         b'{"errorType":"Runtime.Odd","errorMessage":"no JSON"}', "Runtime.Odd", "no JSON"
     )
     assert big.outcome.error_type == "Function.ResponseSizeTooLarge"
-    assert "INIT_START Runtime Version: provided:al2023" in messages(one)[0]
-    assert "got 1" in messages(one)
+    assert "INIT_START Runtime Version: provided:al2023" in messages(one, sunk)[0]
+    assert "got 1" in messages(one, sunk)
 
     exited = ask("exit")
     assert isinstance(exited.outcome, Crashed)
@@ -241,14 +241,14 @@ def rust_program(tmp_path_factory):
     return (folder / "bootstrap").read_bytes()
 
 
-def test_rust_program(provided, rust_program):
+def test_rust_program(provided, rust_program, sunk):
     """A compiled program that speaks HTTP by itself, with a connection a call."""
     environment = provided(rust_program, runtime="provided.al2")
 
     answers = [environment.invoke(event(n, request_id=f"id-{n}")) for n in range(3)]
 
     assert [result(one) for one in answers] == [{"rust": n} for n in range(3)]
-    assert "answering id-2" in messages(answers[2])
+    assert "answering id-2" in messages(answers[2], sunk)
 
 
 RIC = """
@@ -278,7 +278,7 @@ def ric(provided):
     return make_ric
 
 
-def test_awslambdaric(ric):
+def test_awslambdaric(ric, sunk):
     """AWS's own runtime client does all that it does on AWS: results, errors, exits, and calls that stay warm."""
     environment = ric()
 
@@ -286,7 +286,7 @@ def test_awslambdaric(ric):
     exited = environment.invoke(event("exit"))
 
     assert result(first) == {"event": 1, "arn": "arn:aws:lambda:eu-west-1:000000000000:function:f", "client": None}
-    assert "working RID" in messages(first)
+    assert "working RID" in messages(first, sunk)
     described = result(failed)
     assert {key: described[key] for key in ("errorMessage", "errorType", "requestId")} == {
         "errorMessage": "'no such sku'", "errorType": "KeyError", "requestId": "RID",
