@@ -14,7 +14,7 @@ import pytest
 from tests.runtime.conftest import event, is_gone, messages, result
 from tests.waiting import wait_until
 from worker.invocation import Crashed, FunctionError, Lost, Succeeded, TimedOut
-from worker.runtime import interpreter
+from worker.runtime import api_process, interpreter
 
 
 @pytest.fixture
@@ -94,6 +94,20 @@ def test_shell_bootstrap(provided, sunk):
     assert [result(ask(what)) for what in ("leave", 4)] == ["left", {"n": 1, "event": 4}]
 
 
+@has_curl
+def test_exits_are_seen_where_nobody_tells(provided, monkeypatch):
+    """Without descriptors of processes, a program that ends is found out when it is looked at, and replaced."""
+    monkeypatch.setattr(api_process, "open_pidfd", lambda _: None)
+    shell = provided(SHELL)
+
+    attempts = [shell.invoke(event(what, request_id=f"id-{what}")) for what in (1, "exit", "leave", 2)]
+
+    assert [attempts[0].outcome, *(attempt.outcome for attempt in attempts[2:])] == [
+        Succeeded(b'{"n": 1, "event": 1}'), Succeeded(b'"left"'), Succeeded(b'{"n": 1, "event": 2}'),
+    ]  # fmt: skip
+    assert attempts[1].outcome.error_message.endswith("exit status 3")
+
+
 @pytest.fixture
 def pids(folder):
     """The process ids that a program writes into a file, once it has."""
@@ -118,7 +132,8 @@ def test_program_that_never_asks(provided, host, folder, pids):
     attempt = provided(hanging(folder), host=impatient, timeout=1).invoke(event())
 
     assert isinstance(attempt.outcome, TimedOut)
-    assert all(map(is_gone, pids()))
+    started = pids()
+    wait_until(lambda: all(map(is_gone, started)), f"{started} have ended")
 
 
 def test_no_program_outlives_a_worker_that_is_killed(provided, folder, pids, can_fork):

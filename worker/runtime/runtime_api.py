@@ -45,6 +45,9 @@ _MAX_CONNECTIONS = 64
 
 _BACKLOG = 16
 
+#: A request that is larger is not read to its end, in bytes: nothing that it could be is half as large.
+_MAX_READ = 2 * limits.MAX_STREAMED_RESPONSE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -300,7 +303,9 @@ class _Request:
     def take(self, data: bytes) -> None:
         """See `Body`."""
         self._size += len(data)
-        if self.is_too_large:
+        if self._size > _MAX_READ:
+            self.connection.close()
+        elif self.is_too_large:
             self.content.clear()
         elif self.streamed is not None:
             self._api.pass_on(self.streamed, data)
