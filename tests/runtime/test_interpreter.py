@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.runtime.conftest import event, messages
+from tests.runtime.conftest import event, messages, result
 from worker.runtime import interpreter
 from worker.runtime.interpreter import Interpreter, InterpreterMissing
 from worker.runtime.runtimes import RUNTIMES, Family
@@ -94,3 +94,17 @@ def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment,
     assert f"'{interpreter.own_runtime()}' always is" in attempt.outcome.error_message
     end = "Phase: init\tStatus: error\tError Type: Runtime.NotInstalled"
     assert any(line.endswith(end) for line in messages(attempt, sunk))
+
+
+@pytest.mark.parametrize("runtime", [name for name, runtime in RUNTIMES.items() if runtime.family is Family.PYTHON])
+def test_every_python_runs_handlers(environment, runtime):
+    """Whatever version the machine has: the bootstrap works in it, and the handler sees that version."""
+    try:
+        interpreter.find(runtime)
+    except InterpreterMissing as missing:
+        pytest.skip(str(missing))
+
+    app = "import sys\ndef handler(event, context): return sys.version_info[:2]"
+    attempt = environment(app, runtime=runtime).invoke(event())
+
+    assert result(attempt) == list(RUNTIMES[runtime].version)

@@ -87,6 +87,8 @@ def test_shell_bootstrap(provided, sunk):
     assert big.outcome.error_type == "Function.ResponseSizeTooLarge"
     assert "INIT_START Runtime Version: provided:al2023" in messages(one, sunk)[0]
     assert "got 1" in messages(one, sunk)
+    odd = shell.invoke(event(5, "id-5", trace_header=" Root=1\r\nHost: ü\x00 ", client_context="no base64"))
+    assert odd.outcome == Succeeded(b'{"n": 6, "event": 5}')
 
     exited = ask("exit")
     assert isinstance(exited.outcome, Crashed)
