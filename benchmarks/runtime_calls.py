@@ -23,6 +23,7 @@ from worker.invocation import Attempt, Invocation, Succeeded
 from worker.runtime import confinement
 from worker.runtime.code import CodeStore
 from worker.runtime.forking import CAN_FORK
+from worker.runtime.interpreter import own_runtime
 from worker.runtime.pool import EnvironmentPool
 from worker.runtime.surroundings import AwsAccess
 from worker.transport.hub_loop import HubLoop
@@ -134,7 +135,7 @@ def show(what: str, took: list[float], cpu: float) -> None:
 def configure(name: str = "f") -> FunctionConfiguration:
     """A function of the package."""
     return FunctionConfiguration(
-        name=name, arn=ARN, runtime="python3.11", handler="app.handler", role="r", code_sha256="0" * 64, code_size=1,
+        name=name, arn=ARN, runtime=own_runtime(), handler="app.handler", role="r", code_sha256="0" * 64, code_size=1,
         last_modified="2026-01-02T03:04:05.678+0000", revision_id="r1", timeout=30,
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from config import settings as config_settings
 from config.credentials import read_credentials
 from worker.keys import Keys
 from worker.ledger import Ledger
+from worker.runtime.interpreter import own_runtime
 
 #: How long a start may take, in seconds.
 _PATIENCE = 60.0
@@ -81,7 +82,7 @@ class ThriceSystem:
         variables = {"BENCH_RECORDS": str(self.records.path)}
         try:
             client.create_function(
-                FunctionName=name or handler, Runtime="python3.11", Role=role, Handler=f"app.{handler}",
+                FunctionName=name or handler, Runtime=own_runtime(), Role=role, Handler=f"app.{handler}",
                 Code={"ZipFile": package.getvalue()}, Environment={"Variables": variables},
             )  # fmt: skip
             if reserved_concurrency is not None:

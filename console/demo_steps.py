@@ -27,6 +27,7 @@ from worker.arn import function_arn
 from worker.clock import SystemClock
 from worker.keys import Keys
 from worker.ledger import Account, Ledger
+from worker.runtime.interpreter import own_runtime
 
 #: How many invocations are fired at once, and which of them always fail: every FAILING-th has no customer.
 INVOCATIONS = 1_000
@@ -97,7 +98,7 @@ class Demonstration:
     ) -> None:
         self._clients.lambda_.create_function(
             FunctionName=name,
-            Runtime="python3.11",
+            Runtime=own_runtime(),
             Handler="app.handler",
             Role=ROLE,
             Code={"ZipFile": _zipped(self._examples / name)},

@@ -23,6 +23,7 @@ from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.ledger import Ledger
 from worker.queue import EventQueue
+from worker.runtime.interpreter import own_runtime
 
 #: How often a canary is sent, in seconds.
 EVERY = 10.0
@@ -141,7 +142,7 @@ def _function(sha256: str, size: int, region: str, account: str) -> FunctionConf
     return FunctionConfiguration(
         name=CANARY_FUNCTION,
         arn=f"arn:aws:lambda:{region}:{account}:function:{CANARY_FUNCTION}",
-        runtime="python3.11",
+        runtime=own_runtime(),
         handler="canary.handler",
         role="",
         code_sha256=sha256,

@@ -17,14 +17,15 @@ from producers.lambda_.errors import invalid_parameter, not_offered, violated
 from producers.lambda_.names import Place
 from worker.arn import function_arn
 from worker.function import LATEST, FunctionConfiguration
-from worker.runtime.runtimes import RUNTIMES
+from worker.runtime.runtimes import NOT_OFFERED, RUNTIMES
 
 #: Runtimes that AWS takes no new functions for, although its service model still names them.
 #: Source: AWS Lambda Developer Guide, "Deprecated runtimes".
 RETIRED_RUNTIMES = frozenset(
     {
         "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x",
-        "nodejs16.x", "python2.7", "python3.6", "python3.7", "python3.8", "dotnetcore1.0", "dotnetcore2.0",
+        "nodejs16.x", "nodejs18.x", "python2.7", "python3.6", "python3.7", "python3.8", "dotnetcore1.0",
+        "dotnetcore2.0",
         "dotnetcore2.1", "dotnetcore3.1", "dotnet6", "java8", "go1.x", "ruby2.5", "ruby2.7", "provided",
     }
 )  # fmt: skip
@@ -210,6 +211,11 @@ def _check_runtime(runtime: str) -> None:
         raise invalid_parameter(
             f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
             "We recommend you use a supported runtime while creating or updating functions."
+        )
+    if runtime in NOT_OFFERED:
+        raise not_offered(
+            f"The runtime {runtime}",
+            "Bring a program that speaks the Runtime API as `bootstrap` of a function with Runtime provided.al2023.",
         )
     raise invalid_parameter(
         f"Value {runtime} at 'runtime' failed to satisfy constraint: "

@@ -34,6 +34,7 @@ from tests.waiting import wait_until
 from worker import virtual_clock
 from worker.keys import Keys
 from worker.ledger import Account, Ledger
+from worker.runtime.interpreter import own_runtime
 
 T = TypeVar("T")
 
@@ -220,7 +221,7 @@ class System:
         name = f"f{self._deployed}"
         journal = Journal.create(self.folder / f"{name}.journal")
         self.client("lambda").create_function(
-            FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler",
+            FunctionName=name, Runtime=own_runtime(), Role=ROLE, Handler="app.handler",
             Code={"ZipFile": zipped(SOURCE)},
             **{"Timeout": 60, "Environment": {"Variables": journal.variables}, **fields},
         )  # fmt: skip

@@ -13,6 +13,7 @@ from config import limits
 from tests.conftest import FakeClock
 from tests.lambda_.system import ARN, ROLE, System, package
 from worker.keys import Keys
+from worker.runtime.runtimes import RUNTIMES
 
 QUEUE, TOPIC = "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:sns:us-east-1:000000000000:t"
 USER = {"Type": "User"}
@@ -115,7 +116,12 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
         (
             {"Runtime": "PYTHON3.9"}, "InvalidParameterValueException",
             ("Value PYTHON3.9 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: "
-            "[python3.9, python3.10, python3.11, python3.12, python3.13, python3.14] or be a valid ARN"),
+            f"[{', '.join(RUNTIMES)}] or be a valid ARN"),
+        ),
+        (
+            {"Runtime": "java21"}, "InvalidParameterValueException",
+            ("The runtime java21 is not offered by thrice. Bring a program that speaks the Runtime API as `bootstrap` "
+            "of a function with Runtime provided.al2023."),
         ),
         (
             {"Runtime": "python3.8"}, "InvalidParameterValueException",

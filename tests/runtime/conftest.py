@@ -17,6 +17,7 @@ from worker.runtime.chores import Chores
 from worker.runtime.confinement import NO_WALLS, Walls
 from worker.runtime.environment import ExecutionEnvironment, Host
 from worker.runtime.forking import CAN_FORK
+from worker.runtime.interpreter import own_runtime
 from worker.runtime.launcher import Launcher
 from worker.runtime.layer import runtime_folder
 from worker.runtime.log import LogSink
@@ -34,7 +35,7 @@ def configure(**changes: object) -> FunctionConfiguration:
     values = {
         "name": "f",
         "arn": ARN,
-        "runtime": "python3.11",
+        "runtime": own_runtime(),
         "handler": "app.handler",
         "role": "arn:aws:iam::000000000000:role/r",
         "code_sha256": "0" * 64,

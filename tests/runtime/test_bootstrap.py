@@ -79,6 +79,13 @@ def test_decimals_keep_their_digits_and_strings_keep_their_quotes():
     assert text.decode() == '{"a": 1.10, "q\\"": ["\\"", -1E+3], "ü": "x\\"y"}'
 
 
+def test_newer_runtimes_do_not_escape():
+    """From python3.12 on, characters are written as they are."""
+    texts = [bootstrap.Marshaller(f"AWS_Lambda_python3.{minor}")("ü") for minor in (9, 11, 12, 14)]
+
+    assert texts == [rb'"\u00fc"', rb'"\u00fc"', '"ü"'.encode(), '"ü"'.encode()]
+
+
 def test_context_shows_itself():
     """Printing the context helps: it names what it knows, and not what is private."""
     context = bootstrap.Context({"id": "RID", "arn": "ARN", "ms": 1000.0}, bootstrap.fixed_context(), sys.stdout)

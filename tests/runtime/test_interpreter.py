@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.runtime.conftest import event, messages
+from tests.runtime.conftest import event, messages, result
 from worker.runtime import interpreter
 from worker.runtime.interpreter import Interpreter, InterpreterMissing
 from worker.runtime.runtimes import RUNTIMES, Family
@@ -83,7 +83,7 @@ def test_what_is_missing_is_looked_for_again(folder, monkeypatch):
     assert interpreter.find("nodejs24.x") == Interpreter("/opt/node", (24, 1, 0))
 
 
-def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment):
+def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment, sunk):
     """Each attempt fails with an error that says what to install; the log has it as a failed init."""
     monkeypatch.setenv("PATH", str(folder))
 
@@ -92,6 +92,19 @@ def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment)
     assert attempt.outcome.error_type == "Runtime.NotInstalled"
     assert f"Runtime '{OTHER}' needs Python" in attempt.outcome.error_message
     assert f"'{interpreter.own_runtime()}' always is" in attempt.outcome.error_message
-    assert any(
-        line.endswith("Phase: init\tStatus: error\tError Type: Runtime.NotInstalled") for line in messages(attempt)
-    )
+    end = "Phase: init\tStatus: error\tError Type: Runtime.NotInstalled"
+    assert any(line.endswith(end) for line in messages(attempt, sunk))
+
+
+@pytest.mark.parametrize("runtime", [name for name, runtime in RUNTIMES.items() if runtime.family is Family.PYTHON])
+def test_every_python_runs_handlers(environment, runtime):
+    """Whatever version the machine has: the bootstrap works in it, and the handler sees that version."""
+    try:
+        interpreter.find(runtime)
+    except InterpreterMissing as missing:
+        pytest.skip(str(missing))
+
+    app = "import sys\ndef handler(event, context): return sys.version_info[:2]"
+    attempt = environment(app, runtime=runtime).invoke(event())
+
+    assert result(attempt) == list(RUNTIMES[runtime].version)

@@ -199,11 +199,11 @@ def test_errors_that_the_process_survives(node, sunk):
     assert result(after) == 4
 
 
-def test_console_lines(node):
+def test_console_lines(node, sunk):
     """Each call is one event of the log, in Lambda's form, with its level; several lines stay together."""
     attempt = node({"app.mjs": FAILS}).invoke(event("levels"))
 
-    lines = [line.split("\t") for line in messages(attempt) if "\tRID\t" in line]
+    lines = [line.split("\t") for line in messages(attempt, sunk) if "\tRID\t" in line]
 
     assert [line[1:] for line in lines] == [
         ["RID", "INFO", "a b { c: [ 1 ] }"], ["RID", "DEBUG", "two\nlines"], ["RID", "INFO", "two\nlines"],
@@ -250,7 +250,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_handlers_that_cannot_be_loaded(node, case):
+def test_handlers_that_cannot_be_loaded(node, case, sunk):
     """AWS's error types; the log tells of two failed inits, as on AWS."""
     files, handler, kind, text = BROKEN[case]
 
@@ -259,7 +259,9 @@ def test_handlers_that_cannot_be_loaded(node, case):
     assert attempt.outcome.error_type == kind
     assert text in attempt.outcome.error_message
     assert result(attempt)["errorType"] == kind
-    assert [f"Error Type: {kind}" in line for line in messages(attempt) if line.startswith("INIT_REPORT")] == [True] * 2
+    assert [f"Error Type: {kind}" in line for line in messages(attempt, sunk) if line.startswith("INIT_REPORT")] == [
+        True
+    ] * 2
 
 
 STREAMS = """

@@ -8,12 +8,14 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.runtime.conftest import ACCESS, configure, event, is_gone, result
 from worker.clock import SystemClock
 from worker.invocation import Crashed, Lost, Succeeded
 from worker.runtime.code import CodeStore
+from worker.runtime.environment import no_chunk
 from worker.runtime.pool import EnvironmentPool
 
 APP = """
@@ -72,9 +74,9 @@ class DrivenPool:
         self.pool = pool
         self._driver = driver
 
-    def run(self, function, invocation):
+    def run(self, function, invocation, on_chunk=no_chunk):
         """Run one attempt, and the loop meanwhile."""
-        return self._driver.result(lambda done: self.pool.run(function, invocation, done))
+        return self._driver.result(lambda done: self.pool.run(function, invocation, done, on_chunk))
 
     def settle(self):
         """Let everything that was begun come to its end."""
@@ -108,6 +110,18 @@ def test_invocations_share_a_warm_environment(pool, driven, function):
     assert [result(first), result(second)] == [[1, "A", pid_of(first), 1], [2, "B", pid_of(first), 2]]
     assert repr(pool) == "<EnvironmentPool running={} idle={'f:$LATEST': 1}>"
     assert (pool.running, pool.idle) == (Counter(), 1)
+
+
+def test_answer_to_who_wants_a_stream(driven, function):
+    """A handler that answers as a whole makes one part, and nothing is left for the attempt; others get no parts."""
+    parts = []
+
+    attempt = driven.run(function, event(1, "A", wants_stream=True), parts.append)
+    other = driven.run(function, event(2, "B"), parts.append)
+
+    assert attempt.outcome == Succeeded(b"")
+    assert [orjson.loads(part)[:2] for part in parts] == [[1, "A"]]
+    assert result(other)[:2] == [2, "B"]
 
 
 def test_many_at_once(pool, driver, function):

@@ -14,7 +14,7 @@ import pytest
 from tests.runtime.conftest import event, is_gone, messages, result
 from tests.waiting import wait_until
 from worker.invocation import Crashed, FunctionError, Lost, Succeeded, TimedOut
-from worker.runtime import interpreter
+from worker.runtime import api_process, interpreter
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ has_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not 
 
 
 @has_curl
-def test_shell_bootstrap(provided):
+def test_shell_bootstrap(provided, sunk):
     """A whole life: warm calls, errors, a response that is too large, an exit, one after an answer, and new starts."""
     shell = provided(SHELL)
 
@@ -85,13 +85,29 @@ def test_shell_bootstrap(provided):
         b'{"errorType":"Runtime.Odd","errorMessage":"no JSON"}', "Runtime.Odd", "no JSON"
     )
     assert big.outcome.error_type == "Function.ResponseSizeTooLarge"
-    assert "INIT_START Runtime Version: provided:al2023" in messages(one)[0]
-    assert "got 1" in messages(one)
+    assert "INIT_START Runtime Version: provided:al2023" in messages(one, sunk)[0]
+    assert "got 1" in messages(one, sunk)
+    odd = shell.invoke(event(5, "id-5", trace_header=" Root=1\r\nHost: ü\x00 ", client_context="no base64"))
+    assert odd.outcome == Succeeded(b'{"n": 6, "event": 5}')
 
     exited = ask("exit")
     assert isinstance(exited.outcome, Crashed)
     assert exited.outcome.error_message == "RequestId: id-exit Error: Runtime exited with error: exit status 3"
     assert [result(ask(what)) for what in ("leave", 4)] == ["left", {"n": 1, "event": 4}]
+
+
+@has_curl
+def test_exits_are_seen_where_nobody_tells(provided, monkeypatch):
+    """Without descriptors of processes, a program that ends is found out when it is looked at, and replaced."""
+    monkeypatch.setattr(api_process, "open_pidfd", lambda _: None)
+    shell = provided(SHELL)
+
+    attempts = [shell.invoke(event(what, request_id=f"id-{what}")) for what in (1, "exit", "leave", 2)]
+
+    assert [attempts[0].outcome, *(attempt.outcome for attempt in attempts[2:])] == [
+        Succeeded(b'{"n": 1, "event": 1}'), Succeeded(b'"left"'), Succeeded(b'{"n": 1, "event": 2}'),
+    ]  # fmt: skip
+    assert attempts[1].outcome.error_message.endswith("exit status 3")
 
 
 @pytest.fixture
@@ -118,7 +134,8 @@ def test_program_that_never_asks(provided, host, folder, pids):
     attempt = provided(hanging(folder), host=impatient, timeout=1).invoke(event())
 
     assert isinstance(attempt.outcome, TimedOut)
-    assert all(map(is_gone, pids()))
+    started = pids()
+    wait_until(lambda: all(map(is_gone, started)), f"{started} have ended")
 
 
 def test_no_program_outlives_a_worker_that_is_killed(provided, folder, pids, can_fork):
@@ -241,14 +258,14 @@ def rust_program(tmp_path_factory):
     return (folder / "bootstrap").read_bytes()
 
 
-def test_rust_program(provided, rust_program):
+def test_rust_program(provided, rust_program, sunk):
     """A compiled program that speaks HTTP by itself, with a connection a call."""
     environment = provided(rust_program, runtime="provided.al2")
 
     answers = [environment.invoke(event(n, request_id=f"id-{n}")) for n in range(3)]
 
     assert [result(one) for one in answers] == [{"rust": n} for n in range(3)]
-    assert "answering id-2" in messages(answers[2])
+    assert "answering id-2" in messages(answers[2], sunk)
 
 
 RIC = """
@@ -278,7 +295,7 @@ def ric(provided):
     return make_ric
 
 
-def test_awslambdaric(ric):
+def test_awslambdaric(ric, sunk):
     """AWS's own runtime client does all that it does on AWS: results, errors, exits, and calls that stay warm."""
     environment = ric()
 
@@ -286,7 +303,7 @@ def test_awslambdaric(ric):
     exited = environment.invoke(event("exit"))
 
     assert result(first) == {"event": 1, "arn": "arn:aws:lambda:eu-west-1:000000000000:function:f", "client": None}
-    assert "working RID" in messages(first)
+    assert "working RID" in messages(first, sunk)
     described = result(failed)
     assert {key: described[key] for key in ("errorMessage", "errorType", "requestId")} == {
         "errorMessage": "'no such sku'", "errorType": "KeyError", "requestId": "RID",

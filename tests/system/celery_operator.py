@@ -24,6 +24,7 @@ from tests.chaos.system import System
 from tests.system.running import ROLE, zipped
 from tests.waiting import wait_until
 from worker.ledger import Account, Ledger
+from worker.runtime.interpreter import own_runtime
 from worker.transport.urls import use_for_redis_urls
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +132,7 @@ class Operator:
         folder = self.folder / name
         folder.mkdir()
         self.client.create_function(
-            FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler",
+            FunctionName=name, Runtime=own_runtime(), Role=ROLE, Handler="app.handler",
             Code={"ZipFile": zipped(HANDLER)},
             **{"Timeout": 60, "Environment": {"Variables": {"NOTES": str(folder)}}, **fields},
         )  # fmt: skip

@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 
 from tests.waiting import wait_until
+from worker.runtime.interpreter import own_runtime
 
 BIN = Path(__file__).parents[2] / ".venv" / "bin"
 ROLE = "arn:aws:iam::000000000000:role/any"
@@ -103,7 +104,7 @@ class RunningSystem:
     def create_function(self, name: str, source: str, **fields: Any) -> None:
         """Create a function whose handler is `app.handler`."""
         self.client("lambda").create_function(
-            FunctionName=name, Runtime="python3.11", Role=ROLE, Handler="app.handler",
+            FunctionName=name, Runtime=own_runtime(), Role=ROLE, Handler="app.handler",
             Code={"ZipFile": zipped(source)}, **fields,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from tests.system.running import BIN, ROLE, RunningSystem
 from tests.waiting import wait_until
+from worker.runtime.interpreter import own_runtime
 
 ECHO = "def handler(event, context):\n    print('got', event)\n    return event\n"
 FAILS = "def handler(event, context):\n    raise ValueError('no such sku')\n"
@@ -229,8 +230,8 @@ def test_aws_cli_as_it_is(up: RunningSystem, tmp_path):
     (tmp_path / "app.py").write_text(ECHO)
     subprocess.run(["python3", "-m", "zipfile", "-c", "f.zip", "app.py"], cwd=tmp_path, check=True)
     aws(
-        "lambda", "create-function", "--function-name", "by-cli", "--runtime", "python3.11", "--handler", "app.handler",
-        "--role", ROLE, "--zip-file", "fileb://f.zip",
+        "lambda", "create-function", "--function-name", "by-cli", "--runtime", own_runtime(), "--role", ROLE,
+        "--handler", "app.handler", "--zip-file", "fileb://f.zip",
     )  # fmt: skip
     printed = aws(
         "lambda", "invoke", "--function-name", "by-cli", "--invocation-type", "Event", "--payload", '{"x":1}', "out"

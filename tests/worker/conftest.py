@@ -22,6 +22,7 @@ from worker.keys import Keys
 from worker.ledger import Ledger
 from worker.queue import EventQueue
 from worker.retry import Decision
+from worker.runtime.interpreter import own_runtime
 from worker.scripts import LIBRARY
 from worker.settlement import settlement_of
 from worker.settler import Settler
@@ -36,7 +37,7 @@ def function(name: str = "f", **fields: Any) -> FunctionConfiguration:
     return FunctionConfiguration(
         name=name,
         arn=f"arn:aws:lambda:us-east-1:000000000000:function:{name}",
-        runtime="python3.11",
+        runtime=own_runtime(),
         handler="app.handler",
         role="arn:aws:iam::000000000000:role/r",
         code_sha256="0" * 64,

@@ -15,7 +15,7 @@ from typing import Any
 
 from worker.clock import SystemClock, to_ms
 from worker.runtime import wire
-from worker.runtime.child import Child, open_pidfd
+from worker.runtime.child import Child, has_ended, open_pidfd
 from worker.runtime.http_connection import Headers
 from worker.runtime.process import Done, HandlerProcess, Surveillance
 from worker.runtime.runtime_api import Event, RuntimeApi
@@ -116,6 +116,8 @@ class ApiProcess(HandlerProcess):
 
     def _on_end(self) -> None:
         """It has ended. What it said before still counts."""
+        if self._pidfd is not None and not has_ended(self._pidfd, 0):
+            return  # the loop means a descriptor that had the same number
         if self._hears_start:
             self._on_start()
         if self._listens:
@@ -148,4 +150,4 @@ def _client_context(encoded: str) -> str:
 
 def _value(text: str) -> bytes:
     """What of a text can stand in a header: callers may send anything as their trace header."""
-    return "".join(filter(str.isprintable, text)).strip().encode("ascii", "ignore")
+    return "".join(filter(str.isprintable, text)).encode("ascii", "ignore").strip()

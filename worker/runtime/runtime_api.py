@@ -1,7 +1,7 @@
 """AWS's Runtime API for one execution environment: how a program that is no Python of ours gets its invocations.
 
-It listens on loopback, on an address of its own, and only connections of the environment's own processes are served
-(`peer.py`). The runtime asks for the next invocation and waits; the worker offers one; the runtime posts a response or
+It listens on a loopback address of its own, and only connections of the environment's own processes are served
+(`loopback.py`). The runtime asks for the next invocation and waits; the worker offers one; the runtime posts a response or
 an error, and asks again. What comes of it is said in the words of the other way to speak to a process, as `Frame`s:
 READY at the first question, INIT_ERROR, then for each invocation RESULT, ERROR or TOO_LARGE.
 
@@ -10,9 +10,6 @@ Nothing here waits, and nothing is left when it is closed.
 """
 
 import errno
-import secrets
-import socket
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +17,7 @@ import h11
 import orjson
 
 from config import limits
-from worker.runtime import failures, peer, wire
+from worker.runtime import failures, loopback, wire
 from worker.runtime.http_connection import Headers, HttpConnection
 from worker.runtime.responses import InvalidTrailers, described_error, trailed_error
 from worker.runtime.wire import Frame
@@ -45,6 +42,9 @@ _MAX_CONNECTIONS = 64
 
 _BACKLOG = 16
 
+#: A request that is larger is not read to its end, in bytes: nothing that it could be is half as large.
+_MAX_READ = 2 * limits.MAX_STREAMED_RESPONSE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -66,7 +66,7 @@ class RuntimeApi:
         Raises:
             OSError: no address is left.
         """
-        self._listener = _listen()
+        self._listener = loopback.listen(_BACKLOG)
         self._connections: set[HttpConnection] = set()
         self._loop: Loop | None = None
         self._pid = 0
@@ -126,7 +126,7 @@ class RuntimeApi:
                 if error.errno in {errno.ECONNABORTED, errno.EINTR}:
                     continue  # the client was faster
                 return  # no descriptors are left: the loop calls again
-            if len(self._connections) >= _MAX_CONNECTIONS or not peer.belongs_to(accepted, address, self._pid):
+            if len(self._connections) >= _MAX_CONNECTIONS or not loopback.belongs_to(accepted, address, self._pid):
                 accepted.close()
                 continue
             accepted.setblocking(False)
@@ -300,7 +300,9 @@ class _Request:
     def take(self, data: bytes) -> None:
         """See `Body`."""
         self._size += len(data)
-        if self.is_too_large:
+        if self._size > _MAX_READ:
+            self.connection.close()
+        elif self.is_too_large:
             self.content.clear()
         elif self.streamed is not None:
             self._api.pass_on(self.streamed, data)
@@ -318,22 +320,3 @@ class _Request:
     def refuse(self, status: int, kind: str, message: str) -> None:
         """Answer that it cannot be."""
         self.connection.answer(status, _JSON, orjson.dumps({"errorMessage": message, "errorType": kind}))
-
-
-def _listen() -> socket.socket:
-    """A listener on a loopback address that nobody else has: any of 127.0.0.0/8 on Linux, 127.0.0.1 elsewhere."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setblocking(False)
-        listener.bind((_loopback_address(), 0))
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _loopback_address() -> str:
-    if sys.platform != "linux":
-        return "127.0.0.1"
-    return f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"

@@ -94,6 +94,8 @@ def variables(
         "LAMBDA_RUNTIME_DIR": str(runtime_folder),
         "LAMBDA_TASK_ROOT": str(code_root),
     }
+    if family is not Family.PYTHON:
+        del replaceable["PYTHONPATH"]  # boto3 is Python's; a program that runs Python by itself brings its own
     if family is not Family.PROVIDED:  # so AWS
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return {**replaceable, **(function.environment or {}), **reserved}

@@ -1,4 +1,4 @@
-"""Who is at the other end of a loopback connection: whether it is one of an environment's own processes.
+"""Where an environment's Runtime API listens, and who is at the other end of a connection to it.
 
 A port is no secret: every process on the machine may connect to it, and the handler of another function is one. So the
 kernel is asked which socket is at the other end (sock_diag, by its number), and /proc whether the environment's process
@@ -7,6 +7,7 @@ call. Where the kernel says nothing (no Linux, a sandbox around us) there is not
 """
 
 import errno
+import secrets
 import socket
 import struct
 import sys
@@ -25,6 +26,29 @@ _ANY = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)  # interface, and no cooki
 _ALL_STATES = 0xFFFFFFFF
 _INODE = _HEADER.size + 4 + _SOCKET.size + len(_ANY) + 16  # where the answer has it
 _ANSWER = _INODE + 4
+
+
+def listen(backlog: int) -> socket.socket:
+    """A listener on a loopback address that nobody else has: any of 127.0.0.0/8 on Linux, 127.0.0.1 elsewhere.
+
+    Raises:
+        OSError: there is none.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setblocking(False)
+        listener.bind((_loopback_address(), 0))
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _loopback_address() -> str:
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    return f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
 
 
 def belongs_to(accepted: socket.socket, address: tuple[str, int], pid: int) -> bool:
