@@ -56,6 +56,13 @@ class Settings(BaseSettings):
         le=1_024,
         description="Invocations that one worker process runs at the same time. Read by the workers.",
     )
+    account_concurrency: int = Field(
+        default=1_000,
+        ge=100,
+        le=1_000_000,
+        description="Invocations of all functions together that may run at the same time; what functions reserve is "
+        "part of it. Read by the workers and the gateway.",
+    )
     retry_countdowns: Annotated[tuple[float, ...], NoDecode] = Field(
         default=(0.0, 60.0, 120.0),
         description="Seconds of countdown before each attempt, comma-separated: as many numbers as attempts. "

@@ -50,6 +50,7 @@ class LayerVersion(BaseModel):
     arn: str  # with the version's number
     code_sha256: str  # hex
     code_size: int  # bytes of the zip
+    unzipped_size: int = 0  # bytes
 
 
 class FunctionConfiguration(BaseModel):
@@ -78,6 +79,7 @@ class FunctionConfiguration(BaseModel):
     last_modified: str  # as the API shows it: 2026-01-02T03:04:05.678+0000
     revision_id: str  # changes with every change of code or configuration: what a warm environment is keyed by
     reserved_concurrency: int | None = None
+    recursive_loop: str = "Terminate"  # or Allow
     event_invoke_config: EventInvokeConfig | None = None  # of $LATEST; of what `of` found for a qualifier
 
     # What else belongs to the function; its versions' documents have none of it.

@@ -59,14 +59,19 @@ Done = Callable[["Attempt | CannotStart"], object]
 class ExecutionEnvironment:
     """A place where one revision of one function runs, one invocation at a time. Only the loop's thread may use it."""
 
-    def __init__(self, function: FunctionConfiguration, code_root: Path, host: Host) -> None:
+    def __init__(
+        self, function: FunctionConfiguration, code_root: Path, host: Host, layers_root: Path | None = None
+    ) -> None:
         """Make the place, in any thread; the process is started by the first invocation.
+
+        `layers_root` is where the function's layers are, None if it has none.
 
         Raises:
             OSError: the temporary folder could not be made.
         """
         self.function = function
         self._code_root = code_root
+        self._layers_root = layers_root
         self._host = host
         self._interpreter = interpreter.find(function.runtime)
         self._temporary = Path(tempfile.mkdtemp(dir=host.temporary, prefix=""))
@@ -168,12 +173,13 @@ class ExecutionEnvironment:
             access=self._host.access,
             interpreter=self._interpreter.path,
             code_root=self._code_root,
+            layers_root=self._layers_root,
             runtime_folder=self._host.runtime_folder,
             temporary=self._temporary,
             log_stream=self._log.stream,
         )
         own = frozenset(self.function.environment or ())
-        return Launch(self._interpreter.path, self._code_root, variables, own)
+        return Launch(self._interpreter.path, self._code_root, variables, own, self._layers_root)
 
     def _look_after(self, child: Child) -> HandlerProcess:
         return HandlerProcess(

@@ -34,6 +34,7 @@ class Launch:
     folder: Path
     variables: Mapping[str, str]  # all of them
     own_variables: frozenset[str]  # names of those that the user has set
+    layers: Path | None = None  # where the function's layers are
 
 
 class Launcher:
@@ -114,7 +115,9 @@ class Launcher:
 
 def needs_a_start(launch: Launch) -> bool:
     """Whether a process has to be started by itself to find everything as it should be."""
-    return any(name.startswith(_READ_AT_START) for name in launch.own_variables) or has_libraries(launch.folder)
+    if any(name.startswith(_READ_AT_START) for name in launch.own_variables):
+        return True
+    return has_libraries(launch.folder) or (launch.layers is not None and has_libraries(launch.layers))
 
 
 @lru_cache(maxsize=1024)

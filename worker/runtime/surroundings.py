@@ -41,11 +41,15 @@ def variables(
     access: AwsAccess,
     interpreter: str,
     code_root: Path,
+    layers_root: Path | None,
     runtime_folder: Path,
     temporary: Path,
     log_stream: str,
 ) -> Mapping[str, str]:
-    """All variables of a new process but `_X_AMZN_TRACE_ID`, which comes with each invocation."""
+    """All variables of a new process but `_X_AMZN_TRACE_ID`, which comes with each invocation.
+
+    `layers_root` is where the function's layers lie over each other, which is `/opt` on AWS; None if it has none.
+    """
     region = Arn.parse(function.arn).region
     replaceable = {
         **read_at_start(interpreter, runtime_folder),
@@ -78,4 +82,24 @@ def variables(
         "LAMBDA_RUNTIME_DIR": str(runtime_folder),
         "LAMBDA_TASK_ROOT": str(code_root),
     }
-    return {**replaceable, **(function.environment or {}), **reserved}
+    chosen = {**replaceable, **(function.environment or {}), **reserved}
+    return chosen if layers_root is None else _with_layers(chosen, function, layers_root)
+
+
+def _with_layers(variables: Mapping[str, str], function: FunctionConfiguration, opt: Path) -> Mapping[str, str]:
+    """The variables of a function with layers: what they bring is found, though after what the user himself names.
+
+    Source: AWS Lambda Developer Guide, "Layer paths for each Lambda runtime". boto3 of a layer hides ours, as there.
+    """
+    python = [opt / "python" / "lib" / function.runtime / "site-packages", opt / "python"]
+    bring = {
+        "PATH": [opt / "bin"],
+        "LD_LIBRARY_PATH": [opt / "lib"],
+        "NODE_PATH": [opt / "nodejs" / "node_modules"],
+        "PYTHONPATH": [folder for folder in python if folder.is_dir()],
+    }
+    added = {name: ":".join(map(str, folders)) for name, folders in bring.items()}
+    joined = {name: ":".join(filter(None, (variables.get(name), value))) for name, value in added.items()}
+    if "PYTHONPATH" not in (function.environment or {}):  # else boto3 is found all the same
+        joined["PYTHONPATH"] = ":".join(filter(None, (added["PYTHONPATH"], variables["PYTHONPATH"])))
+    return {**variables, **joined}
