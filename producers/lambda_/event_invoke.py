@@ -69,7 +69,7 @@ def check_destinations(function_arn: str, destinations: Destinations | None, exi
 
 
 def described(qualified_arn: str, config: EventInvokeConfig) -> dict[str, Any]:
-    """The config of that ARN as AWS shows it: numbers only where they are set, both sides of the destinations always."""
+    """The config of that ARN as AWS shows it: numbers only where they are set, both destinations always."""
     description: dict[str, Any] = {
         "LastModified": from_ms(config.last_modified * 1000),
         "FunctionArn": qualified_arn,
