@@ -26,6 +26,7 @@ LEFT_TO_THE_SERVICE = frozenset(
     {
         ("lambda", "CreateFunction", "Runtime"),
         ("lambda", "UpdateFunctionConfiguration", "Runtime"),
+        ("lambda", "PutFunctionRecursionConfig", "RecursiveLoop"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration"),
         ("sqs", "ReceiveMessage", "AttributeNames"),
     }

@@ -5,13 +5,16 @@ function that has none. To set them is not implemented, which the gateway says.
 """
 
 from config import limits
-from producers.lambda_.errors import not_found, not_offered
+from producers.lambda_.errors import not_found, not_offered, violated
 from producers.lambda_.operations.steps import Answer, Operations
 from producers.seams import Request
 from worker.function import FunctionConfiguration
 
 #: Bytes of all deployment packages together. Source: AWS Lambda Developer Guide, "Lambda quotas" (75 GB).
 MAX_CODE = 80_530_636_800
+
+#: What may become of a function that calls itself, in the order in which AWS's refusal names it.
+RECURSIVE_LOOP = ("Terminate", "Allow")
 
 
 class Account(Operations):
@@ -40,6 +43,9 @@ class Account(Operations):
 
     def put_function_recursion_config(self, request: Request, FunctionName: str, RecursiveLoop: str) -> Answer:
         """Say whether a function that calls itself again and again is stopped (Terminate) or not (Allow)."""
+        if RecursiveLoop not in RECURSIVE_LOOP:
+            allowed = ", ".join(RECURSIVE_LOOP)
+            raise violated(RecursiveLoop, "recursiveLoop", f"Member must satisfy enum value set: [{allowed}]")
 
         def change(function: FunctionConfiguration) -> FunctionConfiguration:
             return function.model_copy(update={"recursive_loop": RecursiveLoop})
