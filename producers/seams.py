@@ -43,6 +43,32 @@ class Deliver(Protocol):
         ...
 
 
+class ObjectMissing(Exception):
+    """Raised by `ReadObject` when it cannot give the object, with the code and the words that S3 has for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class ReadObject(Protocol):
+    """Reads an object of S3 for another service."""
+
+    def __call__(self, bucket: str, key: str, version_id: str | None, most: int) -> bytes:
+        """The bytes of an object of at most `most` bytes.
+
+        Raises:
+            ObjectMissing: there is no such bucket, key or version, or the object is larger.
+        """
+        ...
+
+
+def no_objects(bucket: str, key: str, version_id: str | None, most: int) -> bytes:  # noqa: ARG001 - as `ReadObject`
+    """Reads objects where there is no S3: none is there."""
+    raise ObjectMissing("NoSuchBucket", "The specified bucket does not exist")
+
+
 @dataclass(frozen=True, slots=True)
 class Seams:
     """The world outside a service. Built once, in `services.py`; tests build their own."""
@@ -52,6 +78,7 @@ class Seams:
     keys: Keys
     clock: Clock
     deliver: Deliver
+    read_object: ReadObject = no_objects
 
 
 @dataclass(frozen=True, slots=True)

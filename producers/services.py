@@ -20,7 +20,7 @@ from producers.lambda_.api import Lambda
 from producers.lambda_.event import destination_event, record_key
 from producers.logs.api import Logs
 from producers.s3.api import S3
-from producers.seams import Deliver, Request, Seams, SpooledBody, TargetMissing
+from producers.seams import Deliver, ReadObject, Request, Seams, SpooledBody, TargetMissing, no_objects
 from producers.sns.api import Sns
 from producers.sqs.api import Sqs
 from worker.arn import Arn, MalformedArn
@@ -62,6 +62,21 @@ class Delivery:
         if deliver is None:
             raise TargetMissing(target_arn)
         deliver(pipe, target_arn, payload, source=source, trace_header=trace_header, attributes=attributes)
+
+
+class Objects:
+    """Reads objects for other services than S3, which is there only after them."""
+
+    def __init__(self) -> None:
+        self._read: ReadObject = no_objects
+
+    def connect(self, read: ReadObject) -> None:
+        """From now on `read` reads them."""
+        self._read = read
+
+    def __call__(self, bucket: str, key: str, version_id: str | None, most: int) -> bytes:
+        """The bytes of an object; see `producers.seams.ReadObject`."""
+        return self._read(bucket, key, version_id, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +173,20 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
     keys = Keys()
     redis = redis or config_redis.connect(settings)
     async_redis = config_redis.connect_async(settings)
-    delivery = Delivery()
-    seams = Seams(settings=settings, redis=redis, keys=keys, clock=clock or SystemClock(), deliver=delivery)
+    delivery, objects = Delivery(), Objects()
+    seams = Seams(
+        settings=settings,
+        redis=redis,
+        keys=keys,
+        clock=clock or SystemClock(),
+        deliver=delivery,
+        read_object=objects,
+    )
     waiting = config_redis.connect_async(settings, socket_timeout=None)
     countdown = settings.retry_countdowns[0]
     queue = EventQueue(redis, keys, countdown=countdown, async_redis=async_redis, waiting=waiting)
     lambda_, sqs, sns, s3, events = Lambda(seams, queue, async_redis), Sqs(seams), Sns(seams), S3(seams), Events(seams)
+    objects.connect(s3.read_object)
     delivery.connect("lambda", lambda_.deliver)
     delivery.connect("sqs", sqs.deliver)
     delivery.connect("sns", sns.deliver)

@@ -50,6 +50,7 @@ class LayerVersion(BaseModel):
     arn: str  # with the version's number
     code_sha256: str  # hex
     code_size: int  # bytes of the zip
+    unzipped_size: int = 0  # bytes
 
 
 class FunctionConfiguration(BaseModel):

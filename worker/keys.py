@@ -58,6 +58,11 @@ class Keys:
         return self._key("layers")
 
     @property
+    def layer_numbers(self) -> str:
+        """HASH: layer name -> the highest number that a version of it was given."""
+        return self._key("layer-numbers")
+
+    @property
     def policies(self) -> str:
         """HASH: function name, or `function:qualifier` -> its resource policy, JSON."""
         return self._key("policies")

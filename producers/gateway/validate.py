@@ -26,6 +26,7 @@ LEFT_TO_THE_SERVICE = frozenset(
     {
         ("lambda", "CreateFunction", "Runtime"),
         ("lambda", "UpdateFunctionConfiguration", "Runtime"),
+        ("lambda", "PutFunctionRecursionConfig", "RecursiveLoop"),
         ("s3", "PutBucketNotificationConfiguration", "NotificationConfiguration"),
         ("sqs", "ReceiveMessage", "AttributeNames"),
     }
@@ -36,6 +37,7 @@ LEFT_TO_THE_SERVICE = frozenset(
 _AMENDED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("lambda", "Timeout"): {"max": limits.MAX_TIMEOUT},
     ("lambda", "MemorySize"): {"max": limits.MAX_MEMORY_MB},
+    ("lambda", "EphemeralStorageSize"): {"max": limits.MAX_STORAGE_MB},
 }
 
 #: Fields of S3 that need no parameter of the method: the length and the MD5 are compared while the body is read, the

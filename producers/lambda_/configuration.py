@@ -4,7 +4,6 @@
 `described` writes what a caller gets to see: exactly the members of AWS, and none that AWS would leave out.
 """
 
-import base64
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,8 +14,9 @@ import orjson
 from config import limits
 from producers.lambda_.errors import invalid_parameter, not_offered, violated
 from producers.lambda_.names import Place
+from producers.lambda_.version import base64_of
 from worker.arn import function_arn
-from worker.function import LATEST, FunctionConfiguration
+from worker.function import FunctionConfiguration
 from worker.runtime.runtimes import NOT_OFFERED, RUNTIMES
 
 #: Runtimes that AWS takes no new functions for, although its service model still names them.
@@ -45,8 +45,15 @@ RESERVED_VARIABLES = frozenset(
 #: Most tags of one function. Source: the same guide, "Using tags on Lambda functions".
 MAX_TAGS = 50
 
-#: The only size of /tmp, in MB: AWS's default. A function's own folder is not limited by us.
-EPHEMERAL_STORAGE_MB = 512
+
+def check_package_type(settings: Mapping[str, Any]) -> None:
+    """Refuse container images, before anything is said of the code.
+
+    Raises:
+        ApiError: the function is to be one.
+    """
+    if settings.get("PackageType") not in (None, "Zip"):
+        raise not_offered("PackageType 'Image'", "Package the function as a zip.")
 
 
 def created(
@@ -63,8 +70,6 @@ def created(
         raise invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment packages."
         )
-    if settings.get("PackageType") not in (None, "Zip"):
-        raise not_offered("PackageType 'Image'", "Package the function as a zip.")
     _check_tags(settings.get("Tags") or {})
     architectures = settings.get("Architectures")
     fields = {"architecture": architectures[0]} if architectures else {}
@@ -74,7 +79,7 @@ def created(
         code_sha256=sha256,
         code_size=code_size,
         tags=settings.get("Tags") or {},
-        last_modified=_moment(now),
+        last_modified=moment(now),
         revision_id=revision_id,
         **fields,
         **_changes(name, settings),
@@ -90,7 +95,7 @@ def updated(
         ApiError: a member has a value that cannot be obeyed.
     """
     changes = _changes(function.name, settings)
-    return function.model_copy(update=changes | {"last_modified": _moment(now), "revision_id": revision_id})
+    return function.model_copy(update=changes | {"last_modified": moment(now), "revision_id": revision_id})
 
 
 def with_code(
@@ -108,7 +113,7 @@ def with_code(
             "code_sha256": sha256,
             "code_size": code_size,
             "architecture": architecture or function.architecture,
-            "last_modified": _moment(now),
+            "last_modified": moment(now),
             "revision_id": revision_id,
         }
     )
@@ -126,7 +131,7 @@ def with_tags(function: FunctionConfiguration, tags: Mapping[str, str]) -> Funct
 
 
 def described(function: FunctionConfiguration, *, arn: str | None = None) -> dict[str, Any]:
-    """The function as AWS's FunctionConfiguration. `arn` is how the caller named it, where that was qualified.
+    """The function or version as AWS's FunctionConfiguration. `arn` is how the caller named it, if it was qualified.
 
     A function is usable as soon as it is stored, so it is always `Active`, and its latest update `Successful`.
     """
@@ -141,15 +146,15 @@ def described(function: FunctionConfiguration, *, arn: str | None = None) -> dic
         "Timeout": function.timeout,
         "MemorySize": function.memory_size,
         "LastModified": function.last_modified,
-        "CodeSha256": base64.b64encode(bytes.fromhex(function.code_sha256)).decode(),
-        "Version": LATEST,
+        "CodeSha256": base64_of(function.code_sha256),
+        "Version": function.version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": function.revision_id,
         "State": "Active",
         "LastUpdateStatus": "Successful",
         "PackageType": "Zip",
         "Architectures": [function.architecture],
-        "EphemeralStorage": {"Size": EPHEMERAL_STORAGE_MB},
+        "EphemeralStorage": {"Size": function.ephemeral_storage},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version_arn(function)},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": log_group(function.name)},
@@ -158,6 +163,8 @@ def described(function: FunctionConfiguration, *, arn: str | None = None) -> dic
         description["Environment"] = {"Variables": function.environment}
     if function.dead_letter_arn:
         description["DeadLetterConfig"] = {"TargetArn": function.dead_letter_arn}
+    if function.layers:
+        description["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in function.layers]
     return description
 
 
@@ -177,8 +184,8 @@ def _runtime_version_arn(function: FunctionConfiguration) -> str:
     return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(function.runtime.encode()).hexdigest()}"
 
 
-def _moment(now: datetime) -> str:
-    """`2026-01-02T03:04:05.678+0000`."""
+def moment(now: datetime) -> str:
+    """A moment as the API writes it: `2026-01-02T03:04:05.678+0000`."""
     return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}+0000"
 
 
@@ -201,6 +208,8 @@ def _changes(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         changes |= _environment(settings["Environment"])
     if settings.get("DeadLetterConfig") is not None:
         changes |= _dead_letter_arn(settings["DeadLetterConfig"])
+    if settings.get("EphemeralStorage") is not None:
+        changes["ephemeral_storage"] = settings["EphemeralStorage"]["Size"]
     return changes
 
 
@@ -235,8 +244,8 @@ def _check_memory(memory_size: int) -> None:
         )
 
 
-def _accept(value: str) -> None:
-    """The service model says all that there is to check."""
+def _accept(value: object) -> None:
+    """All that there is to check has been checked."""
 
 
 _PLAIN: Mapping[str, tuple[str, Callable[[Any], None]]] = {
@@ -246,6 +255,7 @@ _PLAIN: Mapping[str, tuple[str, Callable[[Any], None]]] = {
     "Description": ("description", _accept),
     "Timeout": ("timeout", _check_timeout),
     "MemorySize": ("memory_size", _check_memory),
+    "Layers": ("layers", _accept),
 }
 
 
@@ -286,17 +296,9 @@ def _check_tracing(_name: str, tracing: Mapping[str, str]) -> None:
         raise not_offered("TracingConfig.Mode 'Active'", "Trace headers are passed on; use 'PassThrough'.")
 
 
-def _check_storage(_name: str, storage: Mapping[str, int]) -> None:
-    if storage["Size"] != EPHEMERAL_STORAGE_MB:
-        raise not_offered(
-            f"EphemeralStorage.Size {storage['Size']}",
-            f"The folder of a function has no limit of its own; use {EPHEMERAL_STORAGE_MB}.",
-        )
-
-
 def _check_snap_start(_name: str, snap_start: Mapping[str, str]) -> None:
     if snap_start.get("ApplyOn", "None") != "None":
-        raise not_offered("SnapStart for published versions", "There are no versions; use 'None'.")
+        raise not_offered("SnapStart for published versions", "A cold start takes some milliseconds; use 'None'.")
 
 
 def _check_logging(name: str, logging: Mapping[str, str]) -> None:
@@ -307,9 +309,29 @@ def _check_logging(name: str, logging: Mapping[str, str]) -> None:
             raise not_offered(f"LoggingConfig.{member} '{value}'", f"Please {allowed}.")
 
 
-_FIXED: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
+def _check_vpc(_name: str, vpc: Mapping[str, Any]) -> None:
+    for member, value in vpc.items():
+        if value:
+            raise not_offered(f"VpcConfig.{member}", "Functions are in this machine's network; leave it empty.")
+
+
+def _refuse(member: str, instead: str) -> Callable[[str, Any], None]:
+    """A member that may be sent as long as it is empty, as some clients do."""
+
+    def check(_name: str, value: object) -> None:
+        if value:
+            raise not_offered(member, instead)
+
+    return check
+
+
+_FIXED: Mapping[str, Callable[[str, Any], None]] = {
     "TracingConfig": _check_tracing,
-    "EphemeralStorage": _check_storage,
     "SnapStart": _check_snap_start,
     "LoggingConfig": _check_logging,
+    "VpcConfig": _check_vpc,
+    "KMSKeyArn": _refuse("KMSKeyArn", "Variables and code are not encrypted; leave it out."),
+    "FileSystemConfigs": _refuse("FileSystemConfigs", "Functions have their own /tmp and nothing else; leave it out."),
+    "ImageConfig": _refuse("ImageConfig", "Functions are zips; leave it out."),
+    "CodeSigningConfigArn": _refuse("CodeSigningConfigArn", "Code is not signed; leave it out."),
 }

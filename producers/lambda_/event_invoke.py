@@ -12,7 +12,7 @@ from producers.errors import ApiError
 from producers.lambda_.errors import invalid_parameter, not_found
 from worker.arn import Arn, MalformedArn
 from worker.clock import from_ms
-from worker.function import EventInvokeConfig, FunctionConfiguration
+from worker.function import EventInvokeConfig
 
 #: What may be told of a success, and of a failure. Source: Lambda Developer Guide, "Adding a destination".
 _SERVICES = {
@@ -68,11 +68,11 @@ def check_destinations(function_arn: str, destinations: Destinations | None, exi
             _check(side, destination, function_arn, _written(destinations), exists)
 
 
-def described(function: FunctionConfiguration, config: EventInvokeConfig) -> dict[str, Any]:
-    """The config as AWS shows it: numbers only where they are set, both sides of the destinations always."""
+def described(qualified_arn: str, config: EventInvokeConfig) -> dict[str, Any]:
+    """The config of that ARN as AWS shows it: numbers only where they are set, both destinations always."""
     description: dict[str, Any] = {
         "LastModified": from_ms(config.last_modified * 1000),
-        "FunctionArn": function.qualified_arn,
+        "FunctionArn": qualified_arn,
         "DestinationConfig": {"OnSuccess": _shown(config.on_success), "OnFailure": _shown(config.on_failure)},
     }
     if config.maximum_retry_attempts is not None:

@@ -18,10 +18,12 @@ from producers.errors import ApiError
 from producers.lambda_.errors import function_not_found, recursive_invocation, throttled
 from producers.lambda_.names import FunctionName
 from producers.lambda_.payload import EMPTY, check_client_context, check_payload
+from producers.lambda_.version import version_named
 from producers.seams import Request, Response
+from worker import qualifier
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
-from worker.function import FunctionConfiguration
+from worker.function import LATEST, FunctionConfiguration
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled
 from worker.keys import Keys
 from worker.lineage import root_of, runs_of
@@ -62,7 +64,7 @@ class Invoker:
     def __init__(self, queue: InvocationQueue, async_redis: "AsyncRedis", keys: Keys, clock: Clock) -> None:
         self._queue = queue
         self._redis = async_redis
-        self._functions = keys.functions
+        self._keys = keys
         self._clock = clock
 
     async def invoke(self, call: Call, request: Request) -> Response:
@@ -82,7 +84,7 @@ class Invoker:
         if call.invocation_type == "Event":
             await self._queue.enqueue(invocation)
             return Response({"StatusCode": 202}, status=202)
-        function = FunctionConfiguration.model_validate_json(stored)
+        function = await self._version(stored, call.name, request.request_id)
         if is_loop(runs_of(request.trace_header, function.name).times, function):
             raise recursive_invocation()
         reply = await self._queue.call(invocation, function)
@@ -90,13 +92,33 @@ class Invoker:
 
     async def _find(self, name: FunctionName) -> bytes | str:
         """The function's stored configuration, not yet parsed: most calls need to know only that it is there."""
-        try:
-            stored = await self._redis.hget(self._functions, name.name) if name.is_latest else None
-        except RedisError as error:
-            raise StoreUnavailable(str(error)) from error
+        stored = await self._read(self._keys.functions, name.name)
+        if stored is not None and not name.is_latest:
+            function = FunctionConfiguration.model_validate_json(stored)
+            stored = stored if version_named(function, name.qualifier) is not None else None
         if stored is None:
             raise function_not_found(name.qualified_arn)
         return stored
+
+    async def _version(self, stored: bytes | str, name: FunctionName, request_id: str) -> FunctionConfiguration:
+        """What will run, of which the caller waits for so long as it may take."""
+        function = FunctionConfiguration.model_validate_json(stored)
+        found = qualifier.find(function, name.qualifier, request_id)
+        if found is None:
+            raise function_not_found(name.qualified_arn)
+        if found.version == LATEST:
+            return found
+        version = await self._read(self._keys.versions, found.label)
+        if version is None:
+            raise function_not_found(name.qualified_arn)
+        return FunctionConfiguration.model_validate_json(version)
+
+    async def _read(self, table: str, field: str) -> bytes | str | None:
+        try:
+            found: bytes | str | None = await self._redis.hget(table, field)
+        except RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        return found
 
     def _invocation(self, call: Call, request: Request) -> Invocation:
         is_synchronous = call.invocation_type == "RequestResponse"

@@ -2,7 +2,7 @@
 
 `f`, `f:$LATEST`, `function:f`, `000000000000:function:f` and `arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST`
 all name the same function. A qualifier may also come as a parameter of its own, and must then not contradict the name.
-Only `$LATEST` exists: there are no versions and aliases, and whoever asks for one is told that it is not found.
+Whether there is such a version or alias is another question, which the function's document answers.
 """
 
 import re
@@ -58,7 +58,7 @@ class FunctionName:
 
     @property
     def is_latest(self) -> bool:
-        """Whether the caller means what there is: not a version, not an alias."""
+        """Whether the caller means neither a version nor an alias."""
         return self.qualifier in (None, LATEST)
 
 

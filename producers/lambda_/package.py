@@ -1,4 +1,4 @@
-"""The deployment package of a function, as CreateFunction and UpdateFunctionCode take it: a zip inside the request."""
+"""The deployment package of a function or of a layer: a zip inside the request, or an object in S3."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,7 +6,8 @@ from typing import Any
 
 from config import limits
 from producers.lambda_.errors import invalid_parameter, not_offered, too_large
-from worker.runtime.code import Reason, UnusablePackage, check_zip
+from producers.seams import ObjectMissing, ReadObject
+from worker.runtime.code import Reason, UnusablePackage, check_zip, unzipped_size
 
 #: AWS's words for what it has words for.
 _WORDS = {
@@ -14,20 +15,37 @@ _WORDS = {
     Reason.TOO_LARGE: f"Unzipped size must be smaller than {limits.MAX_UNZIPPED} bytes",
 }
 
+#: The members that name a package. What else is in `Code`, `Content` or an update says how it is to be treated.
+_SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion")
 
-def zip_file_of(code: Mapping[str, Any]) -> bytes:
-    """The zip in the member Code of CreateFunction.
+
+def fetched(code: Mapping[str, Any], read_object: ReadObject) -> bytes:
+    """The zip that the members `ZipFile`, or `S3Bucket` and `S3Key`, stand for.
 
     Raises:
-        ApiError: it has none, or names code that lies elsewhere.
+        ApiError: none is named, or two are; the object is not there; it is too large.
     """
     for member, value in code.items():
-        if member != "ZipFile" and value is not None:
-            raise not_offered(f"Code.{member}", "Send the deployment package itself, as Code.ZipFile.")
+        if member not in _SOURCES and value:
+            raise not_offered(f"Code.{member}", "Send a zip as ZipFile, or name one with S3Bucket and S3Key.")
     package: bytes | None = code.get("ZipFile")
-    if package is None:
+    bucket, key = code.get("S3Bucket"), code.get("S3Key")
+    if package is not None and (bucket or key):
+        raise invalid_parameter("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+    if package is not None:
+        if len(package) > limits.MAX_ZIP:
+            raise too_large(f"Zipped size must be smaller than {limits.MAX_ZIP} bytes")
+        return package
+    if not bucket and not key:
         raise invalid_parameter("Please provide a source for function code.")
-    return package
+    if not bucket or not key:
+        raise invalid_parameter("S3Bucket and S3Key go together: one of them names no object. Send both.")
+    try:
+        return read_object(bucket, key, code.get("S3ObjectVersion"), limits.MAX_UNZIPPED)
+    except ObjectMissing as missing:
+        raise invalid_parameter(
+            f"Error occurred while GetObject. S3 Error Code: {missing.code}. S3 Error Message: {missing.message}"
+        ) from None
 
 
 def sha256_of(package: bytes) -> str:
@@ -35,15 +53,14 @@ def sha256_of(package: bytes) -> str:
     return hashlib.sha256(package).hexdigest()
 
 
-def check_package(package: bytes) -> None:
-    """See that workers can unpack the zip.
+def checked_size(package: bytes) -> int:
+    """See that workers can unpack the zip, and say how many bytes it has then.
 
     Raises:
         ApiError: they cannot.
     """
-    if len(package) > limits.MAX_ZIP:
-        raise too_large(f"Zipped size must be smaller than {limits.MAX_ZIP} bytes")
     try:
         check_zip(package)
+        return unzipped_size(package)
     except UnusablePackage as unusable:
         raise invalid_parameter(_WORDS.get(unusable.reason, str(unusable))) from unusable

@@ -34,7 +34,7 @@ from producers.s3.objects import Companion, Objects, check_not_onto_itself
 from producers.s3.record import BucketRecord, ObjectRecord, PartRecord, UploadRecord, whole_seconds
 from producers.s3.store import ObjectStore
 from producers.s3.uploads import Upload, Uploads
-from producers.seams import FileRange, Request, Response, Seams, SpooledBody, TargetMissing
+from producers.seams import FileRange, ObjectMissing, Request, Response, Seams, SpooledBody, TargetMissing
 from worker.clock import SystemClock, to_ms
 
 #: Most keys of one DeleteObjects. Source: its documentation.
@@ -621,6 +621,15 @@ class S3:
         if begun.algorithm:
             answer |= {"ChecksumAlgorithm": begun.algorithm, "ChecksumType": "COMPOSITE"}
         return answer
+
+    # --- for other services ------------------------------------------------------------------------------------------
+
+    def read_object(self, bucket: str, key: str, version_id: str | None, most: int) -> bytes:
+        """The bytes of an object; see `producers.seams.ReadObject`."""
+        try:
+            return self._objects.read(bucket, key, version_id, most)
+        except ApiError as refused:
+            raise ObjectMissing(refused.code, refused.message) from None
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 

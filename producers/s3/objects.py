@@ -23,7 +23,7 @@ from worker.clock import from_ms, to_ms
 
 _log = logging.getLogger(__name__)
 
-#: How often a copy looks for its source anew because it was replaced just then.
+#: How often a copy, or a read, looks for its source anew because it was replaced just then.
 _COPY_TRIES = 5
 
 
@@ -98,6 +98,24 @@ class Objects:
         before = self._catalog.change(bucket, key, lambda _: None, accompany)
         if before is not None:
             self._store.remove(bucket, before.file)
+
+    def read(self, bucket: str, key: str, version_id: str | None, most: int) -> bytes:
+        """All bytes of an object, which may be `most`. Without versions, the only version there is, is `null`.
+
+        Raises:
+            ApiError: there is no such bucket, key or version, or it is larger.
+        """
+        for _ in range(_COPY_TRIES):
+            record = self._catalog.find(bucket, key)
+            if version_id not in (None, "null"):
+                raise ApiError("NoSuchVersion", "The specified version does not exist.", 404)
+            if record.size > most:
+                raise ApiError("EntityTooLarge", f"The object has {record.size} bytes; {most} are allowed here.", 400)
+            try:
+                return self._store.path(bucket, record.file).read_bytes()
+            except FileNotFoundError:  # it was replaced at this moment
+                continue
+        raise ApiError("InternalError", "The bytes of the object were not found. Please try again.", 500)
 
     def link_copy(self, source: tuple[str, str], bucket: str, conditions: ReadConditions) -> ObjectRecord:
         """Put the bytes of an object into another bucket or the same, and return the record of the copy to be.

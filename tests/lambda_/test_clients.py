@@ -235,3 +235,79 @@ def test_boto3_pages_through_functions_and_logs(served: Served, redis: Redis, ke
     assert [f"/aws/lambda/{name}" for name in "abc"] == [
         group["logGroupName"] for page in groups for group in page["logGroups"]
     ]
+
+
+def test_terraforms_calls_are_answered(served: Served) -> None:
+    """What its AWS provider sends for a published function with a layer, an alias, a permission and a config."""
+    client = served.client("lambda")
+    layer = client.publish_layer_version(LayerName="l", Content={"ZipFile": package("x = 1\n")})
+    client.get_layer_version(LayerName="l", VersionNumber=1)
+    client.create_function(
+        FunctionName="f", Runtime="python3.12", Role=ROLE, Handler="app.handler", Code={"ZipFile": package()},
+        Description="", MemorySize=128, Timeout=3, PackageType="Zip", Publish=True, Architectures=["x86_64"],
+        EphemeralStorage={"Size": 512}, Layers=[layer["LayerVersionArn"]], TracingConfig={"Mode": "PassThrough"},
+        VpcConfig={"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False}, Tags={"a": "b"},
+        LoggingConfig={"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}, SnapStart={"ApplyOn": "None"},
+    )  # fmt: skip
+    client.get_waiter("function_active_v2").wait(FunctionName="f")
+    signing = client.get_function_code_signing_config(FunctionName="f")
+    client.update_function_configuration(FunctionName="f", Timeout=5, Layers=[], VpcConfig={}, KMSKeyArn="")
+    client.get_waiter("function_updated_v2").wait(FunctionName="f")
+    client.publish_version(FunctionName="f")
+    client.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="2")
+    versions = list(client.get_paginator("list_versions_by_function").paginate(FunctionName="f"))[-1]["Versions"]
+    client.create_alias(
+        FunctionName="f", Name="live", FunctionVersion="2", Description="",
+        RoutingConfig={"AdditionalVersionWeights": {"1": 0.25}},
+    )  # fmt: skip
+    client.add_permission(
+        FunctionName="f", Qualifier="live", StatementId="s", Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+    )  # fmt: skip
+    client.put_function_event_invoke_config(FunctionName=ARN, Qualifier="live", MaximumRetryAttempts=1)
+    shown = client.get_function(FunctionName="f", Qualifier="live")
+    client.remove_permission(FunctionName="f", Qualifier="live", StatementId="s")
+    client.delete_function_event_invoke_config(FunctionName="f", Qualifier="live")
+    with pytest.raises(client.exceptions.ResourceConflictException):
+        client.delete_function(FunctionName="f", Qualifier="1")
+    client.delete_alias(FunctionName="f", Name="live")
+    client.delete_function(FunctionName="f")
+    client.delete_layer_version(LayerName="l", VersionNumber=1)
+
+    assert signing["CodeSigningConfigArn"] == ""
+    assert [(version["FunctionArn"], version["Timeout"]) for version in versions] == [
+        (f"{ARN}:$LATEST", 5), (f"{ARN}:1", 3), (f"{ARN}:2", 5),
+    ]  # fmt: skip
+    assert (shown["Configuration"]["FunctionArn"], shown["Tags"]) == (f"{ARN}:live", {"a": "b"})
+    assert client.list_layers()["Layers"] == []
+
+
+def test_the_models_rules_hold_for_versions_and_aliases(served: Served) -> None:
+    """Names, weights and storage out of the model's range are refused in AWS's words; so is what is not offered."""
+    client = served.client("lambda")
+    create(client)
+
+    def refused(call: Any, **parameters: Any) -> tuple[str, str]:
+        with pytest.raises(ClientError) as error:
+            call(FunctionName="f", **parameters)
+        return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
+
+    alias = {"FunctionVersion": "$LATEST", "Name": "a"}
+    weights = {"RoutingConfig": {"AdditionalVersionWeights": {"1": 1.5}}}
+    assert refused(client.create_alias, **(alias | {"Name": "123"}))[0] == "ValidationException"
+    code, message = refused(client.create_alias, **(alias | weights))
+    assert (code, "Map value must satisfy constraint: [Member must have value less than or equal to 1" in message) == (
+        "ValidationException", True,
+    )  # fmt: skip
+    storage = refused(client.update_function_configuration, EphemeralStorage={"Size": 10_241})
+    assert storage[0] == "ValidationException"
+    recursion = refused(client.put_function_recursion_config, RecursiveLoop="Maybe")
+    assert recursion == (
+        "ValidationException",
+        (
+            "1 validation error detected: Value 'Maybe' at 'recursiveLoop' failed to satisfy constraint: Member must "
+            "satisfy enum value set: [Terminate, Allow]"
+        ),
+    )
+    url = refused(client.create_function_url_config, AuthType="NONE")
+    assert url == ("NotImplemented", "thrice does not implement lambda:CreateFunctionUrlConfig. Nothing was changed.")

@@ -140,11 +140,11 @@ def write_code(folder: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def make(host: Host, driver: Driver) -> Iterator[Callable[..., Driven]]:
-    """Make an environment for a code folder; what else is given changes the function's configuration, or the host."""
+    """Make an environment for a code folder; what else is given changes its configuration, host or layers (`opt`)."""
     made = []
 
-    def make(root: Path, host: Host = host, **changes: object) -> Driven:
-        made.append(Driven(ExecutionEnvironment(configure(**changes), root, host), driver))
+    def make(root: Path, host: Host = host, opt: Path | None = None, **changes: object) -> Driven:
+        made.append(Driven(ExecutionEnvironment(configure(**changes), root, host, opt), driver))
         return made[-1]
 
     yield make

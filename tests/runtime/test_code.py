@@ -188,3 +188,47 @@ def test_redis_that_does_not_answer(keys, folder):
 
     assert isinstance(caught.value.__cause__, RedisConnectionError)
     away.close()
+
+
+def paths(root):
+    """What is in a folder: the text of each file, where each link leads, and folders as they are."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        found[name] = path.readlink() if path.is_symlink() else None if path.is_dir() else path.read_text()
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def test_layers_lie_over_each_other(redis, keys, folder):
+    """Of files with one path the last layer's counts; a set in an order has one folder, which shares the files."""
+    store = CodeStore(redis, keys, folder)
+    lower = package(("python/a.py", b"1"), ("python/b.py", b"1"), ("bin/run", b"1"))
+    upper = package(("python/b.py", b"2"), ("lib/c", b"2"))
+    with redis.pipeline() as pipe:
+        one, two = store.put(pipe, lower), store.put(pipe, upper)
+        pipe.execute()
+
+    root = store.layers_root([one, two])
+
+    assert paths(root) == {"python/a.py": "1", "python/b.py": "2", "bin/run": "1", "lib/c": "2"}
+    assert paths(store.layers_root([two, one]))["python/b.py"] == "1"
+    assert store.layers_root([one, two]) == root
+    assert (root / "bin/run").samefile(store.root(one) / "bin/run")
+    assert (store.layers_root([one]), store.layers_root([])) == (store.root(one), None)
+
+
+def test_a_layer_may_replace_a_folder_by_a_file(redis, keys, folder):
+    """And a file by a folder; nothing is written through the link of another layer."""
+    store = CodeStore(redis, keys, folder)
+    layers = [
+        package(("a/x", b"1"), ("b", b"1"), ("l", b"real", LINK), ("real/x", b"1")),
+        package(("a", b"2"), ("b/x", b"2"), ("l/y", b"2")),
+    ]
+    with redis.pipeline() as pipe:
+        names = [store.put(pipe, layer) for layer in layers]
+        pipe.execute()
+
+    root = store.layers_root(names)
+
+    assert paths(root) == {"a": "2", "b/x": "2", "l/y": "2", "real/x": "1"}
+    assert paths(store.root(names[0])) == {"a/x": "1", "b": "1", "l": "real", "real/x": "1"}

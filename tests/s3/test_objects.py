@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producers.seams import FileRange
+from producers.seams import FileRange, ObjectMissing
 from tests.conftest import FakeClock
 from tests.s3.system import System, crc32, md5, read, refused
 
@@ -272,3 +272,18 @@ def test_conditions_of_copies_are_obeyed(system: System):
     owner = {"ExpectedSourceBucketOwner": "111111111111"}
     assert refused(copy, request, "bucket", "target", "bucket/source", **owner)[:2] == ("AccessDenied", 403)
     assert (system.get("bucket", "target"), len(system.files())) == (b"t", 2)
+
+
+def test_another_service_reads_an_object(system: System):
+    """All of its bytes; what is missing, of another version or too large is named with S3's code."""
+    system.put("bucket", "k", b"bytes")
+
+    def code(bucket: str, key: str, version: str | None = None, most: int = 5) -> str:
+        with pytest.raises(ObjectMissing) as missing:
+            system.s3.read_object(bucket, key, version, most)
+        return missing.value.code
+
+    assert system.s3.read_object("bucket", "k", None, 5) == system.s3.read_object("bucket", "k", "null", 5) == b"bytes"
+    assert [code("x", "k"), code("bucket", "x"), code("bucket", "k", "v1"), code("bucket", "k", most=4)] == [
+        "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "EntityTooLarge",
+    ]  # fmt: skip

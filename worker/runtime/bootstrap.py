@@ -503,6 +503,10 @@ def arrange_interpreter() -> None:
     runtime = os.environ["LAMBDA_RUNTIME_DIR"]
     if runtime not in sys.path:  # the function has a PYTHONPATH of its own
         sys.path.insert(1, runtime)
+    # What layers bring, of which the fork server did not know.
+    for folder in reversed(os.environ.get("PYTHONPATH", "").split(":")):
+        if folder and folder not in sys.path:
+            sys.path.insert(1, folder)
     del sys.argv[1:]
     site.setquit()
     site.setcopyright()

@@ -12,6 +12,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -94,12 +95,42 @@ class CodeStore:
             self._unpack(sha256, root)
         return root
 
+    def layers_root(self, sha256s: Sequence[str]) -> Path | None:
+        """The folder in which layers lie over each other, the later ones on top; None if there are no layers.
+
+        A set of layers in an order has one such folder, whoever asks. It shares the files of the packages.
+
+        Raises:
+            CodeMissing, UnusablePackage, StoreUnavailable, OSError: as `root`.
+        """
+        if not sha256s:
+            return None
+        layers = [self.root(sha256) for sha256 in sha256s]
+        if len(layers) == 1:
+            return layers[0]
+        root = self._folder / f"layers-{hashlib.sha256(' '.join(sha256s).encode()).hexdigest()}"
+        if not root.is_dir():
+            self._fill(root, lambda new: lay_over_each_other(layers, new))
+        return root
+
+    def unzipped_size(self, sha256: str) -> int:
+        """How many bytes a package has when it is unpacked.
+
+        Raises:
+            CodeMissing, StoreUnavailable: as `root`.
+        """
+        return unzipped_size(self._fetch(sha256))
+
     def _unpack(self, sha256: str, root: Path) -> None:
         package = self._fetch(sha256)
+        self._fill(root, lambda new: unpack(package, new))
+
+    def _fill(self, root: Path, fill: Callable[[Path], object]) -> None:
+        """Have `fill` make a folder, and give it the name `root` when it is whole."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unnamed = self._folder / f".{sha256}.{secrets.token_hex(4)}"
+        unnamed = self._folder / f".{root.name}.{secrets.token_hex(4)}"
         try:
-            unpack(package, unnamed)
+            fill(unnamed)
             unnamed.rename(root)
         except OSError:
             if not root.is_dir():  # else another worker was faster, with the same
@@ -131,6 +162,45 @@ def check_zip(package: bytes) -> None:
                         pass
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         raise UnusablePackage(Reason.NOT_A_ZIP, f"The zip cannot be read: {error}") from error
+
+
+def unzipped_size(package: bytes) -> int:
+    """How many bytes the files of a zip have, that `check_zip` has found to be one."""
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        return sum(info.file_size for info in archive.infolist())
+
+
+def lay_over_each_other(layers: Sequence[Path], root: Path) -> None:
+    """Make the folder `root` of the files of all `layers`; of those with the same path the last one counts.
+
+    Nothing is written through a link of a layer: what is in the way of a folder is replaced by one.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    root.mkdir(mode=0o755)
+    for layer in layers:
+        for folder, folders, files in os.walk(layer):
+            inside = root / Path(folder).relative_to(layer)
+            for name in folders + files:
+                _lay(Path(folder, name), inside / name)
+
+
+def _lay(source: Path, target: Path) -> None:
+    is_folder = source.is_dir() and not source.is_symlink()
+    is_taken_by_folder = target.is_dir() and not target.is_symlink()
+    if is_folder and is_taken_by_folder:
+        return
+    if is_taken_by_folder:
+        shutil.rmtree(target)
+    else:
+        target.unlink(missing_ok=True)
+    if is_folder:
+        target.mkdir(mode=0o755)
+    elif source.is_symlink():
+        target.symlink_to(source.readlink())
+    else:
+        target.hardlink_to(source)
 
 
 def unpack(package: bytes, root: Path) -> None:

@@ -59,6 +59,11 @@ class Walls:
         return Path(room.TASK) if self.namespaces else None
 
     @property
+    def layers(self) -> Path | None:
+        """Where a handler sees its layers, if not where they lie."""
+        return Path(room.LAYERS) if self.namespaces else None
+
+    @property
     def temporary(self) -> Path | None:
         """Where a handler sees its temporary folder, if not where it lies."""
         return Path(room.TEMPORARY) if self.namespaces else None
@@ -181,11 +186,14 @@ def program_paths(programs: tuple[str, ...]) -> list[str]:
     return paths
 
 
-def inside(walls: Walls, path: str, code_root: Path) -> str:
-    """Where a path of the machine is seen in the room: the code's, our programs', or the same."""
+def inside(walls: Walls, path: str, code_root: Path, layers_root: Path | None = None) -> str:
+    """Where a path of the machine is seen in the room: the code's, the layers', our programs', or the same."""
     if walls.namespaces is None:
         return path
-    for outer, inner in ((code_root, room.TASK), *((_OWN / name, str(PROGRAMS / name)) for name in _PROGRAMS)):
+    places = [(code_root, room.TASK), *((_OWN / name, str(PROGRAMS / name)) for name in _PROGRAMS)]
+    if layers_root is not None:
+        places.append((layers_root, room.LAYERS))
+    for outer, inner in places:
         if path == str(outer) or path.startswith(f"{outer}/"):
             return inner + path[len(str(outer)) :]
     return path

@@ -14,11 +14,9 @@ from worker.function import FunctionConfiguration
 from worker.runtime import interpreter
 from worker.runtime.interpreter import InterpreterMissing
 from worker.runtime.runtimes import RUNTIMES, Family
+from worker.runtime.surroundings import OPT
 
 _NODE_CLIENT = Path(__file__).with_name("bootstrap.mjs")
-
-#: Where a layer may bring the bootstrap of a `provided` runtime.
-_LAYERS = Path("/opt")
 
 #: The share of a function's memory that Node.js may use for its objects: it collects garbage before it grows beyond.
 _HEAP_SHARE = 0.9
@@ -45,20 +43,20 @@ class NoEntryPoint:
     message: str
 
 
-def find(function: FunctionConfiguration, code_root: Path) -> EntryPoint | NoEntryPoint:
-    """The program for a function whose code lies in `code_root`. Blocks while interpreters are tried."""
+def find(function: FunctionConfiguration, code_root: Path, layers_root: Path | None) -> EntryPoint | NoEntryPoint:
+    """The program for a function whose code and layers lie in these folders. Blocks while interpreters are tried."""
     try:
-        return _FINDERS[RUNTIMES[function.runtime].family](function, code_root)
+        return _FINDERS[RUNTIMES[function.runtime].family](function, code_root, layers_root)
     except InterpreterMissing as error:
         return NoEntryPoint("Runtime.NotInstalled", str(error))
 
 
-def _python(function: FunctionConfiguration, _: Path) -> EntryPoint:
+def _python(function: FunctionConfiguration, *_: Path | None) -> EntryPoint:
     found = interpreter.find(function.runtime)
     return EntryPoint(f"python:{_dotted(found.version)}", found.path, str(Path(found.path).parent))
 
 
-def _node(function: FunctionConfiguration, _: Path) -> EntryPoint:
+def _node(function: FunctionConfiguration, *_: Path | None) -> EntryPoint:
     found = interpreter.find(function.runtime)
     heap = int(function.memory_size * _HEAP_SHARE)
     options = (f"--max-old-space-size={heap}", f"--max-http-header-size={_NODE_HEADERS}")
@@ -70,8 +68,8 @@ def _node(function: FunctionConfiguration, _: Path) -> EntryPoint:
     )
 
 
-def _provided(function: FunctionConfiguration, code_root: Path) -> EntryPoint | NoEntryPoint:
-    places = [code_root / "bootstrap", _LAYERS / "bootstrap"]
+def _provided(function: FunctionConfiguration, code_root: Path, layers_root: Path | None) -> EntryPoint | NoEntryPoint:
+    places = [code_root / "bootstrap", (layers_root or OPT) / "bootstrap"]
     program = next((place for place in places if place.is_file()), None)
     if program is None:
         looked_at = " ".join(map(str, places))

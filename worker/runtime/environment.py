@@ -38,7 +38,7 @@ from worker.runtime.launcher import Launch, Launcher
 from worker.runtime.log import Log, LogSink
 from worker.runtime.process import Ending, Exited, HandlerProcess, Surveillance
 from worker.runtime.runtime_api import RuntimeApi
-from worker.runtime.surroundings import AwsAccess
+from worker.runtime.surroundings import AwsAccess, Layers
 from worker.runtime.verdict import Verdict, judge
 from worker.runtime.wire import Frame
 
@@ -80,14 +80,19 @@ def no_chunk(_: bytes) -> None:
 class ExecutionEnvironment:
     """A place where one revision of one function runs, one invocation at a time. Only the loop's thread may use it."""
 
-    def __init__(self, function: FunctionConfiguration, code_root: Path, host: Host) -> None:
+    def __init__(
+        self, function: FunctionConfiguration, code_root: Path, host: Host, layers_root: Path | None = None
+    ) -> None:
         """Make the place, in any thread; the process is started by the first invocation.
+
+        `layers_root` is where the function's layers are, None if it has none.
 
         Raises:
             OSError: the temporary folder could not be made.
         """
         self.function = function
         self._code_root = code_root
+        self._layers_root = layers_root
         self._host = host
         self._temporary = Path(tempfile.mkdtemp(dir=host.temporary, prefix=""))
         stream = f"{host.clock.now():%Y/%m/%d}/[{function.version}]{secrets.token_hex(16)}"
@@ -189,7 +194,7 @@ class ExecutionEnvironment:
 
     def _start(self) -> _Started | NoEntryPoint | CannotStart:
         """Start the process, in any thread."""
-        entry = entry_point.find(self.function, self._code_root)
+        entry = entry_point.find(self.function, self._code_root, self._layers_root)
         if isinstance(entry, NoEntryPoint):
             return entry
         api = None
@@ -204,19 +209,23 @@ class ExecutionEnvironment:
 
     def _launch(self, entry: EntryPoint, api: RuntimeApi | None) -> Launch:
         walls = self._host.walls
+        layers = Layers(self._layers_root, walls.layers or self._layers_root) if self._layers_root else None
         variables = surroundings.variables(
             self.function,
             access=self._host.access,
             path_folder=entry.path_folder,
             code_root=walls.code_root or self._code_root,
+            layers=layers,
             runtime_folder=walls.runtime or self._host.runtime_folder,
             temporary=walls.temporary or self._temporary,
             log_stream=self._log.stream,
             runtime_api=api.address if api is not None else surroundings.NO_RUNTIME_API,
         )
         own = frozenset(self.function.environment or ())
-        confinement = Confinement(self._temporary.name, self._temporary, self.function.ephemeral_storage)
-        return Launch(entry.interpreter, self._code_root, variables, own, entry.command, confinement)
+        confinement = Confinement(
+            self._temporary.name, self._temporary, self.function.ephemeral_storage, self._layers_root
+        )
+        return Launch(entry.interpreter, self._code_root, variables, own, entry.command, confinement, self._layers_root)
 
     def _look_after(self, started: _Started) -> HandlerProcess:
         memory_limit = self.function.memory_size << 20

@@ -39,6 +39,7 @@ class Launch:
     own_variables: frozenset[str]  # names of those that the user has set
     command: tuple[str, ...] | None = None  # is run in the place of the bootstrap, which prepares the process for it
     confinement: Confinement | None = None  # None: no walls but its own process group
+    layers: Path | None = None  # where the function's layers lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,16 @@ class Launcher:
 
     def _start_confined(self, launch: Launch, asked: dict[str, Any], lines: Lines, descriptors: list[int]) -> Child:
         """Only a fork server builds walls; it also starts the programs that have to be started anew."""
-        command = tuple(confinement.inside(self._walls, part, launch.folder) for part in launch.command or ())
+        command = tuple(
+            confinement.inside(self._walls, part, launch.folder, launch.layers) for part in launch.command or ()
+        )
         program = None
         if not self._can_fork or needs_a_start(launch):
-            program = [launch.interpreter, "-S", confinement.inside(self._walls, str(_BOOTSTRAP), launch.folder)]
+            program = [
+                launch.interpreter,
+                "-S",
+                confinement.inside(self._walls, str(_BOOTSTRAP), launch.folder, launch.layers),
+            ]
         kind = self._kind(launch.interpreter, launch.command)
         for _ in range(2):
             try:
@@ -186,7 +193,9 @@ def needs_a_start(launch: Launch) -> bool:
     """Whether a process has to be started by itself to find everything as it should be."""
     if launch.command is not None:
         return False  # it is started anew anyway, by the process that is forked
-    return any(name.startswith(_READ_AT_START) for name in launch.own_variables) or has_libraries(launch.folder)
+    if any(name.startswith(_READ_AT_START) for name in launch.own_variables):
+        return True
+    return has_libraries(launch.folder) or (launch.layers is not None and has_libraries(launch.layers))
 
 
 @lru_cache(maxsize=1024)

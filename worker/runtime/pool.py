@@ -144,7 +144,8 @@ class EnvironmentPool:
     def _make(self, function: FunctionConfiguration) -> ExecutionEnvironment | str:
         """A new environment, or why there is none. This may take a while."""
         try:
-            return ExecutionEnvironment(function, self._code.root(function.code_sha256), self._host)
+            layers = self._code.layers_root([layer.code_sha256 for layer in function.layers])
+            return ExecutionEnvironment(function, self._code.root(function.code_sha256), self._host, layers)
         except (CodeMissing, UnusablePackage, StoreUnavailable, OSError) as error:
             return f"No environment for function '{function.name}': {type(error).__name__}: {error}"
 

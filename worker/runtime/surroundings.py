@@ -28,8 +28,16 @@ class AwsAccess:
 #: AWS_LAMBDA_RUNTIME_API of a process that needs none: AWS's own address, where nobody listens here.
 NO_RUNTIME_API = "169.254.100.1:9001"
 
-#: Where Node.js looks for packages beside the function's own, as on Lambda: what layers bring.
-_NODE_LAYERS = "/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules"
+#: Where layers lie on AWS, and where a handler with a root of its own sees them.
+OPT = Path("/opt")
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The layers of a function, over each other in one folder."""
+
+    folder: Path  # where they lie
+    seen_at: Path  # where the handler sees that folder
 
 
 def read_at_start(path_folder: str | None, runtime_folder: Path) -> Mapping[str, str]:
@@ -52,6 +60,7 @@ def variables(
     access: AwsAccess,
     path_folder: str | None,
     code_root: Path,
+    layers: Layers | None,
     runtime_folder: Path,
     temporary: Path,
     log_stream: str,
@@ -62,10 +71,11 @@ def variables(
     `path_folder` comes first on the PATH; `runtime_api` is host and port.
     """
     family, version = RUNTIMES[function.runtime]
+    opt = layers.seen_at if layers is not None else OPT
     region = Arn.parse(function.arn).region
     replaceable = {
         **read_at_start(path_folder, runtime_folder),
-        **({"NODE_PATH": _NODE_LAYERS.format(major=version[0])} if family is Family.NODE else {}),
+        **({"NODE_PATH": _node_path(opt, version[0])} if family is Family.NODE else {}),
         "AWS_ENDPOINT_URL": access.endpoint_url,
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": "169.254.100.1:2000",
@@ -98,4 +108,26 @@ def variables(
         del replaceable["PYTHONPATH"]  # boto3 is Python's; a program that runs Python by itself brings its own
     if family is not Family.PROVIDED:  # so AWS
         reserved["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
-    return {**replaceable, **(function.environment or {}), **reserved}
+    chosen = {**replaceable, **(function.environment or {}), **reserved}
+    return chosen if layers is None else _with_layers(chosen, function, layers)
+
+
+def _node_path(opt: Path, major: int) -> str:
+    """Where Node.js looks for packages beside the function's own, as on Lambda: what layers bring."""
+    return f"{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules"
+
+
+def _with_layers(variables: Mapping[str, str], function: FunctionConfiguration, layers: Layers) -> Mapping[str, str]:
+    """The variables of a function with layers: what they bring is found, though after what the user himself names.
+
+    Source: AWS Lambda Developer Guide, "Layer paths for each Lambda runtime". boto3 of a layer hides ours, as there.
+    """
+    opt = layers.seen_at
+    added = {"PATH": f"{opt}/bin", "LD_LIBRARY_PATH": f"{opt}/lib"}
+    joined = {name: ":".join(filter(None, (variables.get(name), value))) for name, value in added.items()}
+    family, _ = RUNTIMES[function.runtime]
+    if family is Family.PYTHON and "PYTHONPATH" not in (function.environment or {}):  # else boto3 is found all the same
+        folders = (f"python/lib/{function.runtime}/site-packages", "python")
+        own = [f"{opt}/{folder}" for folder in folders if (layers.folder / folder).is_dir()]
+        joined["PYTHONPATH"] = ":".join([*own, variables["PYTHONPATH"]])
+    return {**variables, **joined}
