@@ -43,6 +43,7 @@ class Settlement:
     fields: Mapping[str, str | int] = field(default_factory=dict)  # of the record
     deliveries: tuple[Delivery, ...] = ()
     reply: bytes = b""  # of "answered"
+    measured: str = ""  # what metrics are told of the attempt: see measurement.py
 
 
 def settlement_of(claimed: Claimed, attempt: Attempt | None, decision: Decision, now: datetime) -> Settlement:

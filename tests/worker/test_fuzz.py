@@ -105,7 +105,8 @@ class RandomEnvironments:
     ) -> ScriptedRun:
         """See `worker.executor.Environments`."""
         outcome: Outcome = self.random.choice(OUTCOMES)
-        done(Attempt(outcome, self.clock.now(), 0.0, "s", (LogEvent(1, "line"),)))
+        duration_ms = self.random.choice([0.0, 0.0004, 1.5, 2.0, 899_999.25])
+        done(Attempt(outcome, self.clock.now(), duration_ms, "s", (LogEvent(1, "line"),)))
         return ScriptedRun()
 
 
@@ -163,7 +164,10 @@ class Fuzz:
     def check(self) -> None:
         """Everything is as the model has it."""
         self.forget()
-        self.model.check(Contents.of(self.redis))
+        contents = Contents.of(self.redis)
+        self.model.check(contents)
+        if old := self.model.metrics.put_away(contents):
+            self.redis.delete(*old)
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 

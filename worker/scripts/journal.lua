@@ -5,6 +5,7 @@
 -- include: queue
 -- include: ledger
 -- include: places
+-- include: metrics
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
 
@@ -61,5 +62,6 @@ end
 local function moves_done()
   if not namespace then return end
   write_places(namespace)
+  write_metrics(namespace, now_ms(namespace .. 'clock'))
   write_counts(namespace .. 'ledger')
 end

@@ -5,7 +5,8 @@
 --       3 and of a dead-lettered one, ms  4 what follows the time of acceptance in an envelope
 --       5… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
---          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
+--          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), what is measured of it
+--          (see metrics.lua, or empty), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
 -- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
@@ -15,6 +16,7 @@
 -- include: send_message
 -- include: log
 -- include: places
+-- include: metrics
 local ns, retention, dead_retention, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
@@ -116,6 +118,7 @@ local function settle(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
+  note_outcome(outcome.func, outcome.measured)
   return 1
 end
 
@@ -124,15 +127,15 @@ end
 redis.call('HDEL', lease, '')
 local outcomes, ids, i = {}, {}, 5
 while i <= #ARGV do
-  local bodies, number = NOTHING, tonumber(ARGV[i + 10])
-  if number > 0 then bodies = {unpack(ARGV, i + 11, i + 10 + number)} end
+  local bodies, number = NOTHING, tonumber(ARGV[i + 11])
+  if number > 0 then bodies = {unpack(ARGV, i + 12, i + 11 + number)} end
   outcomes[#outcomes + 1] = {
     field = ARGV[i], id = ARGV[i + 1], func = ARGV[i + 2], root = ARGV[i + 3], to = ARGV[i + 4],
     summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], log = ARGV[i + 8],
-    details = ARGV[i + 9], bodies = bodies,
+    details = ARGV[i + 9], measured = ARGV[i + 10], bodies = bodies,
   }
   ids[#ids + 1] = ARGV[i + 1]
-  i = i + 11 + number
+  i = i + 12 + number
 end
 local have_caused, answers = causes(ns .. 'event:', ids), {}
 for _, outcome in ipairs(outcomes) do
@@ -144,6 +147,7 @@ for _, outcome in ipairs(outcomes) do
 end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 write_places(ns)
+write_metrics(ns, now)
 put_into_lanes(invocations, lanes)
 for func, attempts in pairs(logs) do append_log(ns, func, attempts) end
 write_counts(KEYS[2])
