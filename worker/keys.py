@@ -108,9 +108,9 @@ class Keys:
         return self._key("metrics", "active")
 
     @property
-    def metrics_pending(self) -> str:
-        """ZSET: `<start>:<name>` of periods of five minutes that are to be added up, by their start (s)."""
-        return self._key("metrics", "pending")
+    def metrics_open(self) -> str:
+        """ZSET: `<start>:<name>` of minutes that have not been added up, by their start (s)."""
+        return self._key("metrics", "open")
 
     # --- the two Celery queues, as the transport keeps them -------------------------------------------------------
 

@@ -1,25 +1,22 @@
-"""Metrics as they lie in Redis: reads the periods of a function, and adds up minutes that are over.
+"""Metrics as they lie in Redis: reads the records of a name, and adds up those of minutes that are over.
 
-Whoever reads gets minutes where they are kept still, and periods of five minutes before that; a period that nobody has
-added up yet (no scheduler ran, or the virtual clock has jumped) is read from its minutes.
+Whoever reads gets minutes where they are kept still, and records of five minutes before that. A minute that nobody has
+added up yet (no scheduler runs, or the virtual clock has just jumped) is joined to its five by the reader.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, cast
+from typing import cast
 
 from redis import Redis
 
 from worker.keys import Keys
-from worker.metrics import MINUTE, MINUTES_KEPT, PERIOD, PERIODS_KEPT
+from worker.metrics import MINUTE, MINUTES_KEPT, PERIOD, PERIODS_KEPT, Columns
 from worker.scripts import LIBRARY
 from worker.transport.script import Script
 
-#: So many periods are read, or added up, with one call.
+#: So many records are read, or added up, with one call.
 BATCH = 500
-
-#: The columns of a period, as Redis holds them.
-Columns = Mapping[bytes, bytes]
 
 
 class MetricStore:
@@ -35,21 +32,19 @@ class MetricStore:
         """The scripts' time, in seconds."""
         return int(self._clock.run(self._redis, [self._keys.clock], [])[1]) // 1000
 
-    def first_minute(self, now: int) -> int:
-        """Since when minutes can be read one by one, in seconds: the beginning of a period."""
-        return _floor(now - MINUTES_KEPT, PERIOD)
+    def read(self, name: str, start: int, end: int, now: int) -> list[tuple[int, Columns]]:
+        """What was counted of a name from `start` up to, and without, `end`: the second at which each record begins.
 
-    def read(self, name: str, start: int, end: int, now: int) -> dict[int, Columns]:
-        """What was counted of a name from `start` up to, and without, `end` (s): {start of a period: columns}.
-
-        Before `first_minute` the periods are of five minutes, and those that begin in the range are read.
+        Before `first_minute(now)` there are records of five minutes, and those that begin in the range are read. There
+        may be several of one time.
         """
-        start, end = max(start, now - PERIODS_KEPT), min(end, now + MINUTE)
-        turn = self.first_minute(now)
+        turn = first_minute(now)
+        start, end = max(start, now - PERIODS_KEPT), min(end, now + PERIOD)
         found = self._read(5, name, range(_ceiling(start, PERIOD), min(end, turn), PERIOD))
-        missing = [at for at in range(_ceiling(start, PERIOD), min(end, turn), PERIOD) if at not in found]
-        late = self._read(1, name, (minute for at in missing for minute in range(at, at + PERIOD, MINUTE)))
-        return found | late | self._read(1, name, range(_ceiling(max(start, turn), MINUTE), end, MINUTE))
+        if start < turn:
+            late = self._read(1, name, self._open(name, _ceiling(start, PERIOD), _ceiling(min(end, turn), PERIOD) - 1))
+            found += [(at - at % PERIOD, columns) for at, columns in late if b"z" not in columns]
+        return found + self._read(1, name, range(_ceiling(max(start, turn), MINUTE), end, MINUTE))
 
     def active(self, since: int = 0) -> list[str]:
         """The names of which anything was counted since a time (s), sorted."""
@@ -57,37 +52,44 @@ class MetricStore:
         return sorted(name.decode() for name in cast("list[bytes]", names))
 
     def roll(self) -> int:
-        """Add up all periods that are over, and note what runs now; return how many there were.
+        """Add up all minutes that are over, and note what runs now; return of how many records.
 
-        Any number of processes may do so at the same time: a period is added up from its minutes, not added to.
+        Any number of processes may do so at the same time: each record is added up once.
         """
         keys, rolled = self._keys, 0
-        names = [keys.metrics_pending, keys.metrics_active, keys.clock, keys.concurrency]
+        names = [keys.metrics_open, keys.metrics_active, keys.clock, keys.concurrency]
         while True:
-            number = int(self._roll.run(self._redis, names, [str(keys), BATCH, PERIODS_KEPT * 1000]))
+            number = int(self._roll.run(self._redis, names, [str(keys), BATCH]))
             rolled += number
             if number < BATCH:
                 return rolled
 
-    def _read(self, minutes: int, name: str, starts: Iterable[int]) -> dict[int, Columns]:
-        found: dict[int, Columns] = {}
+    def _open(self, name: str, first: int, last: int) -> list[int]:
+        """The minutes of a name that have not been added up."""
+        found = cast("list[bytes]", self._redis.zrangebyscore(self._keys.metrics_open, first, last))
+        parts = [member.decode().partition(":") for member in found]
+        return [int(start) for start, _, of in parts if of == name]
+
+    def _read(self, minutes: int, name: str, starts: Iterable[int]) -> list[tuple[int, Columns]]:
+        found: list[tuple[int, Columns]] = []
         for batch in _batches(starts):
             pipe = self._redis.pipeline(transaction=False)
             for start in batch:
                 pipe.hgetall(self._keys.metrics_of(minutes, start, name))
-            answers = cast("list[Any]", pipe.execute())
-            found |= {start: columns for start, columns in zip(batch, answers, strict=True) if columns}
+            answers = cast("list[Columns]", pipe.execute())
+            found += [(start, columns) for start, columns in zip(batch, answers, strict=True) if columns]
         return found
+
+
+def first_minute(now: int) -> int:
+    """Since when minutes can be read one by one: the beginning of a period."""
+    return now - MINUTES_KEPT - (now - MINUTES_KEPT) % PERIOD
 
 
 def _batches(starts: Iterable[int]) -> Iterator[Sequence[int]]:
     iterator = iter(starts)
     while batch := list(islice(iterator, BATCH)):
         yield batch
-
-
-def _floor(seconds: int, step: int) -> int:
-    return seconds - seconds % step
 
 
 def _ceiling(seconds: int, step: int) -> int:

@@ -1,8 +1,8 @@
-"""The metrics of AWS/Lambda: their names, their units, and their statistics over any number of periods. Pure.
+"""The metrics of AWS/Lambda: their names, their units, and their statistics over any number of records. Pure.
 
-`metrics.lua` writes what happened in a minute as a hash of counts; here one or many of those become a `Tally`, which
-knows every statistic of every metric. Sums, counts, lowest and highest values are exact. Lengths of time are kept in
-buckets eight to a doubling, so a percentile is wrong by 4.4 % at the most, and never lies outside what was measured.
+`metrics.lua` writes what happened in a minute as a record of counts; here one or many of those become a `Tally`, which
+knows the statistics of every metric. Sums, counts, lowest and highest values are exact. Lengths of time lie in buckets,
+eight to a doubling, so a percentile is wrong by 4.4 % at the most, and never lies outside what was measured.
 """
 
 import re
@@ -10,16 +10,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-#: Seconds of the periods that are kept: minutes for MINUTES_KEPT seconds, and what they come to in five for PERIODS_KEPT.
+#: Seconds of the two kinds of records, and for how long they can be read: minutes, and what they come to in five.
 MINUTE, PERIOD = 60, 300
 MINUTES_KEPT, PERIODS_KEPT = 3 * 3_600, 15 * 86_400
 
-#: The name under which all functions are counted together.
+#: The name of the records in which all functions are counted together.
 ALL = ""
 
+#: A record as Redis holds it.
+Columns = Mapping[bytes, bytes]
+
 _BUCKET = re.compile(r"([daw])(-?\d+)")
-_LOWEST = re.compile(r"[dac]l")
-_HIGHEST = re.compile(r"[da]h|c")
+_LOWEST = ("dl", "al", "cl")
+_HIGHEST = ("dh", "ah", "c")
+
+
+class NoPercentile(Exception):
+    """Raised for a percentile of ConcurrentExecutions, of which only the highest value of a minute is known."""
 
 
 @dataclass(slots=True)
@@ -54,94 +61,90 @@ class Sample:
     sum: float
     lowest: float
     highest: float
-    percentile: Callable[[float], float]
-
-    @property
-    def average(self) -> float:
-        """Sum by count."""
-        return self.sum / self.count
+    percentile: Callable[[float], float]  # of a number from 0 to 100; may raise NoPercentile
 
 
 class Tally:
-    """What was counted in one period, or in several: the columns of `metrics.lua`."""
+    """What was counted in one record, or in several."""
 
-    def __init__(self, columns: Mapping[str, int]) -> None:
-        """Take the columns of one period, or those that `joined` gives of several."""
-        self.columns = columns
-
-    @classmethod
-    def read(cls, fields: Iterable[Mapping[bytes, bytes]]) -> "Tally":
-        """Of the hashes of some periods."""
-        columns: dict[str, int] = {}
-        for period in fields:
-            for name, value in period.items():
-                _join(columns, name.decode(), int(value))
-            if b"c" in period and b"cn" not in period:
-                for name, value in {"cn": 1, "cs": int(period[b"c"]), "cl": int(period[b"c"])}.items():
-                    _join(columns, name, value)
-        return cls(columns)
-
-    def lengths(self, letter: str, per_ms: int) -> Lengths:
-        """Those of the columns that begin with `letter`, of which a ms has `per_ms` units."""
-        buckets: Counter[int] = Counter()
-        for name, count in self.columns.items():
-            found = _BUCKET.fullmatch(name)
-            if found and found[1] == letter:
-                buckets[int(found[2])] = count
-        total, lowest, highest = (self._get(letter + what) / per_ms for what in "slh")
-        return Lengths(buckets, total, lowest, highest)
+    def __init__(self, records: Iterable[Columns]) -> None:
+        self._columns: dict[str, int] = {}
+        for record in records:
+            for name, value in record.items():
+                self._join(name.decode(), int(value))
+            if b"c" in record and b"cn" not in record:  # a minute's: one value, which is the highest of it
+                for column, number in {"cn": 1, "cs": int(record[b"c"]), "cl": int(record[b"c"])}.items():
+                    self._join(column, number)
 
     def sample(self, metric: str) -> Sample | None:
         """The statistics of a metric of METRICS; None if it was not measured in this time."""
         return _SAMPLES[metric](self)
 
+    def column(self, name: str) -> int:
+        """One column; what the columns are is told in `metrics.lua`."""
+        return self._columns.get(name, 0)
+
     @property
     def durations(self) -> Lengths:
-        """Of the attempts that ran."""
-        return self.lengths("d", 1000)
+        """How long attempts ran."""
+        buckets = self.buckets("d")
+        return Lengths(buckets, *(self.column(name) / 1000 for name in ("ds", "dl", "dh")))
 
     @property
     def ages(self) -> Lengths:
-        """Of the events when they ran."""
-        return self.lengths("a", 1)
+        """How old events were when they ran, at each attempt."""
+        total = self.column("ws") + self.column("as")
+        return Lengths(self.buckets("w") + self.buckets("a"), total, self.column("al"), self.column("ah"))
 
-    def _get(self, name: str) -> int:
-        return self.columns.get(name, 0)
+    def buckets(self, letter: str) -> Counter[int]:
+        """The buckets of a kind: d, w or a."""
+        found = ((_BUCKET.fullmatch(name), count) for name, count in self._columns.items())
+        return Counter({int(match[2]): count for match, count in found if match and match[1] == letter})
 
-    def counted(self, name: str) -> Sample | None:
-        """Of something that is only told when it happens: each time a one."""
-        return _ones(self._get(name), self._get(name))
-
-    def of_attempts(self, happened: int, attempts: int) -> Sample | None:
-        """Of something that is told of each attempt: a one if it happened, else a zero."""
-        return _ones(happened, attempts)
-
-    def concurrent(self) -> Sample | None:
-        """Of the most that ran at once in each minute."""
-        count, total, lowest, highest = (self._get(name) for name in ("cn", "cs", "cl", "c"))
-        return Sample(count, total, lowest, highest, _no_percentile) if count else None
+    def _join(self, name: str, value: int) -> None:
+        before = self._columns.get(name)
+        if before is None:
+            self._columns[name] = value
+        elif name in _LOWEST:
+            self._columns[name] = min(before, value)
+        else:
+            self._columns[name] = max(before, value) if name in _HIGHEST else before + value
 
 
-def _join(columns: dict[str, int], name: str, value: int) -> None:
-    before = columns.get(name)
-    if before is None:
-        columns[name] = value
-    elif _LOWEST.fullmatch(name):
-        columns[name] = min(before, value)
-    elif _HIGHEST.fullmatch(name):
-        columns[name] = max(before, value)
-    else:
-        columns[name] = before + value
+def _happened(column: str) -> Callable[[Tally], Sample | None]:
+    """Of what is only told when it happens: a one each time."""
+    return lambda tally: _ones(tally.column(column), tally.column(column))
+
+
+def _invocations(tally: Tally) -> Sample | None:
+    count = tally.durations.count
+    return _ones(count, count)
+
+
+def _errors(tally: Tally) -> Sample | None:
+    """A one or a zero of each attempt that ran: the average is the rate of errors."""
+    return _ones(tally.column("e"), tally.durations.count)
+
+
+def _throttles(tally: Tally) -> Sample | None:
+    """A one or a zero of each attempt, whether it ran or not."""
+    return _ones(tally.column("t"), tally.durations.count + tally.column("t"))
+
+
+def _concurrent(tally: Tally) -> Sample | None:
+    """Of the highest number of each minute."""
+    if not tally.column("cn"):
+        return None
+    return Sample(*map(tally.column, ("cn", "cs", "cl", "c")), _no_percentile)
 
 
 def _ones(ones: int, count: int) -> Sample | None:
     if not count:
         return None
-
-    def percentile(percent: float) -> float:
-        return float(percent / 100 * count > count - ones)
-
-    return Sample(count, ones, float(ones == count), float(ones > 0), percentile)
+    zeros = count - ones
+    return Sample(
+        count, ones, float(not zeros), float(ones > 0), lambda percent: float(percent / 100 * count > zeros)
+    )
 
 
 def _of_lengths(lengths: Lengths) -> Sample | None:
@@ -154,24 +157,18 @@ def _no_percentile(_: float) -> float:
     raise NoPercentile
 
 
-class NoPercentile(Exception):
-    """Raised for a percentile of ConcurrentExecutions, of which only the highest value of a minute is known."""
-
-
 _SAMPLES: Mapping[str, Callable[[Tally], Sample | None]] = {
-    "Invocations": lambda tally: _ones(tally.durations.count, tally.durations.count),
-    "Errors": lambda tally: tally.of_attempts(tally.columns.get("e", 0), tally.durations.count),
-    "Throttles": lambda tally: tally.of_attempts(
-        tally.columns.get("t", 0), tally.durations.count + tally.columns.get("t", 0)
-    ),
+    "Invocations": _invocations,
+    "Errors": _errors,
+    "Throttles": _throttles,
     "Duration": lambda tally: _of_lengths(tally.durations),
-    "ConcurrentExecutions": Tally.concurrent,
-    "AsyncEventsReceived": lambda tally: tally.counted("r"),
+    "ConcurrentExecutions": _concurrent,
+    "AsyncEventsReceived": _happened("r"),
     "AsyncEventAge": lambda tally: _of_lengths(tally.ages),
-    "AsyncEventsDropped": lambda tally: tally.counted("x"),
-    "DeadLetterErrors": lambda tally: tally.counted("q"),
-    "DestinationDeliveryFailures": lambda tally: tally.counted("f"),
-    "RecursiveInvocationsDropped": lambda tally: tally.counted("y"),
+    "AsyncEventsDropped": _happened("x"),
+    "DeadLetterErrors": _happened("q"),
+    "DestinationDeliveryFailures": _happened("f"),
+    "RecursiveInvocationsDropped": _happened("y"),
 }
 
 #: The unit of every metric there is, in the order in which they are listed.

@@ -174,7 +174,7 @@ def _encode(settlement: Settlement) -> list[Any]:
         str(settlement.attempts_made),
         attempt_json(attempt.log_stream, invocation.request_id, attempt.log) if attempt and attempt.log else b"",
         orjson.dumps(details) if details else b"",
-        settlement.measured,
+        *settlement.measured,
         str(len(bodies)),
         *bodies,
     ]

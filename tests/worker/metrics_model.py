@@ -1,7 +1,7 @@
 """What `metrics.lua` must have counted: the books of the metrics beside those of the ledger.
 
-What the ledger knows too must agree with it exactly; what it does not is counted here from the lines that the product
-tells of its attempts.
+What the ledger knows too must agree with it exactly; what it does not is counted here from what the product tells of its
+attempts. Records of minutes, those of five minutes and the totals are three ways to the same sums.
 """
 
 import re
@@ -12,11 +12,17 @@ from worker.keys import Keys
 
 _LENGTH = re.compile(r"([daw])-?\d+")
 
-#: So many records of a minute are compared again and again; then they are taken away, and remembered here.
+#: So many records of a minute, or of five, are compared again and again; then they are taken away, and remembered here.
 MOST_KEPT = 24
 
-#: Columns of the ledger that are a metric, by the metric's column.
-_OF_LEDGER = {"r": ["accepted"], "q": ["dead_letter_errors"], "f": ["destination_delivery_failures"]}
+#: Columns of a record that are no sums, or that only some records have.
+_NO_SUMS = {"c", "cn", "cl", "cs", "dl", "dh", "al", "ah", "z"}
+
+_OF_LEDGER = {"accepted": "r", "dead_lettered": "x", "dead_letter_errors": "q", "destination_delivery_failures": "f"}
+
+_OF_KIND = {"E": "e", "T": "t", "R": "y", "L": "o"}
+
+Sums = Counter[tuple[str, str]]  # by name of the record, and column; buckets are one column
 
 
 class MetricsModel:
@@ -24,30 +30,24 @@ class MetricsModel:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._minutes = f"{keys}metrics:1:"
-        self._told: Counter[tuple[str, str]] = Counter()  # (function, column), of what was settled
-        self._lost: Counter[str] = Counter()
-        self._first: Counter[str] = Counter()
-        self._put_away: Counter[tuple[str, str]] = Counter()
+        self._minutes, self._periods = f"{keys}metrics:1:", f"{keys}metrics:5:"
+        self._told: Sums = Counter()  # of what was settled
+        self._put_away: dict[str, Sums] = {self._minutes: Counter(), self._periods: Counter()}
 
-    def settle(self, function: str, measured: str) -> None:
-        """An outcome was settled, with the line that was told of it."""
-        if not measured or function.startswith("thrice:"):
+    def settle(self, function: str, group: str, duration_us: str, age_ms: str) -> None:
+        """An outcome was settled, with what was told of it."""
+        if not group or function.startswith("thrice:"):
             return
-        kind, _, duration, age, is_first, _ = measured.split(" ")
-        if kind == "L":
-            self._lost[function] += 1
-            return
-        told = {"T": {"t": 1}, "R": {"y": 1}}.get(kind)
-        if told is None:
-            told = {"e": int(kind == "E"), "d": 1, "ds": int(duration)}
-            told |= {"a": 1, "as": int(age)} if age else {}
-            self._first[function] += bool(age and is_first)
-        for column, by in told.items():
-            self._told[function, column] += by
-            self._told["", column] += by
+        kind, _, took, age = group.split(" ")
+        told = {_OF_KIND[kind]: 1} if kind in _OF_KIND else {}
+        if took != "-":
+            told |= {"d": 1, "ds": int(duration_us)}
+        if age != "-":
+            told |= {age[0]: 1, f"{age[0]}s": int(age_ms)}
+        for name in (function, ""):
+            self._told += Counter({(name, column): by for column, by in told.items()})
 
-    def check(self, contents: Contents, ledger: Counter[tuple[str, str]]) -> None:
+    def check(self, contents: Contents, ledger: Sums) -> None:
         """The server has counted the same.
 
         Raises:
@@ -55,45 +55,46 @@ class MetricsModel:
         """
         expected = Counter(self._told)
         for (function, column), count in ledger.items():
-            if function.startswith("thrice:"):
-                continue
-            name = next((name for name, columns in _OF_LEDGER.items() if column in columns), "")
-            name = "x" if column == "dead_lettered" or column.startswith("dropped:") else name
-            if name:
-                expected[function, name] += count
-                expected["", name] += count
-        assert +(self._put_away + self._counted(contents)) == +expected
-        self._check_totals(contents)
-        assert all(contents.left[name] > 0 for name in contents.names(self._minutes))
+            name = "x" if column.startswith("dropped:") else _OF_LEDGER.get(column)
+            if name and not function.startswith("thrice:"):
+                expected += Counter({(function, name): count})
+                expected += Counter({("", name): count})
+        minutes, periods = (self._put_away[kind] + self._counted(contents, kind) for kind in self._put_away)
+        assert +minutes == +expected
+        totals = self._totals(contents)
+        places = contents.hash(self._keys.concurrency).items()
+        running = sum(int(count) for name, count in places if not name.startswith(b"thrice:"))
+        assert totals.pop(("", "running"), 0) == running
+        assert +totals == +periods
+        assert +(periods + self._counted(contents, self._minutes, self._open(contents))) == +expected
+        records = contents.names(self._minutes) | contents.names(self._periods)
+        assert all(contents.left[name] > 0 for name in records)
 
     def put_away(self, contents: Contents) -> list[str]:
         """The keys that may be taken away now, as if their time had come."""
-        names = contents.names(self._minutes)
-        if len(names) <= MOST_KEPT:
-            return []
-        self._put_away += self._counted(contents)
-        return [*names, self._keys.metrics_pending]
+        going: list[str] = []
+        for kind in self._put_away:
+            names = contents.names(kind) - self._open(contents)
+            if len(names) > MOST_KEPT:
+                self._put_away[kind] += self._counted(contents, kind, names)
+                going += names
+        return going
 
-    def _counted(self, contents: Contents) -> Counter[tuple[str, str]]:
-        counted: Counter[tuple[str, str]] = Counter()
-        for key in contents.names(self._minutes):
-            function = key.removeprefix(self._minutes).partition(":")[2]
+    def _open(self, contents: Contents) -> set[str]:
+        return {f"{self._minutes}{name.decode()}" for name in contents.zset(self._keys.metrics_open)}
+
+    def _counted(self, contents: Contents, kind: str, only: set[str] | None = None) -> Sums:
+        counted: Sums = Counter()
+        for key in contents.names(kind) if only is None else only:
+            function = key.removeprefix(kind).partition(":")[2]
             for field, value in contents.hash(key).items():
-                name = field.decode()
-                if name not in {"c", "dl", "dh", "al", "ah"}:
-                    counted[function, _LENGTH.sub(r"\1", name)] += int(value)
+                if field.decode() not in _NO_SUMS:
+                    counted[function, _LENGTH.sub(r"\1", field.decode())] += int(value)
         return counted
 
-    def _check_totals(self, contents: Contents) -> None:
-        totals: Counter[tuple[str, str]] = Counter()
+    def _totals(self, contents: Contents) -> Sums:
+        totals: Sums = Counter()
         for field, value in contents.hash(self._keys.metrics).items():
-            function, _, name = field.decode().partition("|")
-            totals[function, _LENGTH.sub(r"\1", name)] += int(value)
-        running = totals.pop(("", "running"), 0)
-        places = contents.hash(self._keys.concurrency).items()
-        assert running == sum(int(count) for name, count in places if not name.startswith(b"thrice:"))
-        waited = {key: value for key, value in totals.items() if key[1] == "ws"}
-        expected = Counter({key: value for key, value in self._told.items() if key[0] and key[1] != "y"})
-        expected += Counter({(function, "o"): count for function, count in self._lost.items()})
-        expected += Counter({(function, "w"): count for function, count in self._first.items()})
-        assert +(totals - Counter(waited)) == +expected
+            function, _, column = field.decode().partition("|")
+            totals[function, _LENGTH.sub(r"\1", column)] += int(value)
+        return totals

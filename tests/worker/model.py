@@ -79,7 +79,7 @@ class Outcome:
     summary: str
     made: str
     details: dict[str, Any]
-    measured: str
+    measured: list[Any]
     bodies: list[bytes]
 
 
@@ -189,7 +189,7 @@ class DomainModel:
             if held is None:
                 continue
             assert id_of(held) == outcome.id
-            self.metrics.settle(outcome.function, outcome.measured)
+            self.metrics.settle(outcome.function, *outcome.measured)
             if outcome.to == "answered":
                 assert self.calls[outcome.id] is None, "a second reply"
                 (self.calls[outcome.id],) = outcome.bodies
@@ -400,8 +400,8 @@ def _outcomes(args: Sequence[Any]) -> list[Outcome]:
     """The arguments of `settle.lua`, as its head describes them."""
     found, at = [], 4
     while at < len(args):
-        tag, request_id, function, root, to, summary, _, made, _, details, measured, count = args[at : at + 12]
-        at += 12 + int(count)
+        tag, request_id, function, root, to, summary, _, made, _, details, *measured, count = args[at : at + 14]
+        at += 14 + int(count)
         found.append(
             Outcome(
                 *(tag, request_id, function, root, to),

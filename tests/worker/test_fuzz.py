@@ -30,6 +30,7 @@ from worker.executor import Executor
 from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, LogEvent, Lost, Outcome, Succeeded, TimedOut
 from worker.keys import Keys
+from worker.metric_store import MetricStore
 from worker.queue import EventQueue
 from worker.retry import Condition, Die, Retry, Succeed, backoff
 from worker.scripts import source
@@ -130,6 +131,7 @@ class Fuzz:
         self.queues = {0: EventQueue(redis, self.keys)}
         self.queues[FIRST_COUNTDOWN] = EventQueue(redis, self.keys, countdown=FIRST_COUNTDOWN)
         self.call_script = redis.register_script(source("call"))
+        self.metrics = MetricStore(redis, self.keys)
         self.delete_script = redis.register_script(source("delete_queue"))
         self.hands = [self.hand(name) for name in ("w1", "w2", "w3")]
         self.number = 0
@@ -157,7 +159,7 @@ class Fuzz:
             **dict.fromkeys([self.enqueue, self.fire], 4),
             **dict.fromkeys([self.cause, self.call, self.advance, self.die], 2),
             **dict.fromkeys([self.repeat, self.settle_again, self.break_connection, self.give_back], 1),
-            **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue], 1),
+            **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue, self.roll], 1),
         }
         fuzzing.run(self.random, moves, self.check)
 
@@ -379,6 +381,10 @@ class Fuzz:
             attributes = {"DelaySeconds": "0", "MaximumMessageSize": str(largest)}
             self.redis.hset(self.keys.queues, name, orjson.dumps({"attributes": attributes}))
             self.model.queues[name], self.model.largest[name] = {}, largest
+
+    def roll(self) -> None:
+        """The scheduler adds up metrics."""
+        self.metrics.roll()
 
     def forget(self) -> None:
         """Records and replies that do not stay are taken away, as if their time had come."""

@@ -6,7 +6,7 @@
 --       5… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
 --          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), what is measured of it
---          (see metrics.lua, or empty), number of bodies, the bodies
+--          (three of note_outcome in metrics.lua), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
 -- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
@@ -118,7 +118,7 @@ local function settle(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
-  note_outcome(outcome.func, outcome.measured)
+  note_outcome(outcome.func, outcome.group, outcome.duration, outcome.age)
   return 1
 end
 
@@ -127,15 +127,16 @@ end
 redis.call('HDEL', lease, '')
 local outcomes, ids, i = {}, {}, 5
 while i <= #ARGV do
-  local bodies, number = NOTHING, tonumber(ARGV[i + 11])
-  if number > 0 then bodies = {unpack(ARGV, i + 12, i + 11 + number)} end
+  local bodies, number = NOTHING, tonumber(ARGV[i + 13])
+  if number > 0 then bodies = {unpack(ARGV, i + 14, i + 13 + number)} end
   outcomes[#outcomes + 1] = {
     field = ARGV[i], id = ARGV[i + 1], func = ARGV[i + 2], root = ARGV[i + 3], to = ARGV[i + 4],
     summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], log = ARGV[i + 8],
-    details = ARGV[i + 9], measured = ARGV[i + 10], bodies = bodies,
+    details = ARGV[i + 9], bodies = bodies,
+    group = ARGV[i + 10], duration = ARGV[i + 11], age = ARGV[i + 12],
   }
   ids[#ids + 1] = ARGV[i + 1]
-  i = i + 12 + number
+  i = i + 14 + number
 end
 local have_caused, answers = causes(ns .. 'event:', ids), {}
 for _, outcome in ipairs(outcomes) do
