@@ -8,10 +8,13 @@ Lengths of time lie in buckets, eight to a doubling: bucket n has those from 2^(
 is wrong by 4.4 % at the most.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from math import floor, log2
 from typing import NamedTuple
+
+import orjson
 
 from worker.arn import Arn, MalformedArn
 from worker.clock import to_ms
@@ -25,15 +28,46 @@ LOWEST_BUCKET = -80
 
 
 class Measured(NamedTuple):
-    """The last three arguments of `note_outcome` in `metrics.lua`."""
+    """What is told of one attempt."""
 
-    group: str
-    duration_us: str
-    age_ms: str
+    group: str  # what is the same of many, as `note_batch` in `metrics.lua` tells; empty: there was no attempt
+    duration_us: int
+    age_ms: int
+
+    def line(self) -> str:
+        """As `note_outcome` in `metrics.lua` takes it."""
+        return f"{self.group} {self.duration_us} {self.age_ms}" if self.group else ""
 
 
 #: Of what is no attempt.
-NOTHING_MEASURED = Measured("", "0", "0")
+NOTHING_MEASURED = Measured("", 0, 0)
+
+
+def batch_texts(attempts: Iterable[tuple[str, Measured]]) -> tuple[bytes, str]:
+    """What is told of some attempts (function, what is told of each): together, and of each.
+
+    As `note_batch` and `note_outcome` in `metrics.lua` take them: the latter where not all of a batch count.
+    """
+    lines: list[str] = []
+    batch: dict[str, dict[str, list[int]]] = {}
+    for function, measured in attempts:
+        group, duration, age = measured
+        lines.append(f"{measured.line()}\n")
+        if not group:
+            continue
+        groups = batch.setdefault(function, {})
+        sums = groups.get(group)
+        if sums is None:
+            groups[group] = [1, duration, duration, duration, age, age, age]
+            continue
+        sums[0] += 1
+        sums[1] += duration
+        sums[2] = min(sums[2], duration)
+        sums[3] = max(sums[3], duration)
+        sums[4] += age
+        sums[5] = min(sums[5], age)
+        sums[6] = max(sums[6], age)
+    return orjson.dumps(batch) if batch else b"", "".join(lines)
 
 
 def bucket(length_ms: float) -> int:
@@ -69,14 +103,14 @@ def _kind(outcome: Outcome) -> str:
 def _measured(kind: str, invocation: Invocation, attempt: Attempt | None, now: datetime) -> Measured:
     now_ms, further = to_ms(now), _further(invocation.invoked_arn)
     if attempt is None or kind not in "SE":
-        return Measured(f"{kind} {_minute(now_ms)} - -{further}", "0", "0")
+        return Measured(f"{kind} {_minute(now_ms)} - -{further}", 0, 0)
     accepted_ms = to_ms(invocation.accepted_at)
     began_ms = max(accepted_ms, round(now_ms - attempt.duration_ms - (attempt.init_duration_ms or 0.0)))
     age_ms = began_ms - accepted_ms
     letter = "w" if invocation.attempt == 1 else "a"
     age = "-" if invocation.is_synchronous else f"{letter}{bucket(age_ms)}"
     group = f"{kind} {_minute(began_ms)} d{bucket(attempt.duration_ms)} {age}{further}"
-    return Measured(group, str(round(attempt.duration_ms * 1000)), str(age_ms))
+    return Measured(group, round(attempt.duration_ms * 1000), age_ms)
 
 
 def _minute(ms: int) -> int:

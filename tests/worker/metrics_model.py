@@ -34,11 +34,11 @@ class MetricsModel:
         self._told: Sums = Counter()  # of what was settled
         self._put_away: dict[str, Sums] = {self._minutes: Counter(), self._periods: Counter()}
 
-    def settle(self, function: str, group: str, duration_us: str, age_ms: str) -> None:
+    def settle(self, function: str, measured: str) -> None:
         """An outcome was settled, with what was told of it."""
-        if not group or function.startswith("thrice:"):
+        if not measured or function.startswith("thrice:"):
             return
-        kind, _, took, age = group.split(" ")
+        kind, _, took, age, duration_us, age_ms = measured.split(" ")
         told = {_OF_KIND[kind]: 1} if kind in _OF_KIND else {}
         if took != "-":
             told |= {"d": 1, "ds": int(duration_us)}

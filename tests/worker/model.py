@@ -79,7 +79,7 @@ class Outcome:
     summary: str
     made: str
     details: dict[str, Any]
-    measured: list[Any]
+    measured: str
     bodies: list[bytes]
 
 
@@ -189,7 +189,7 @@ class DomainModel:
             if held is None:
                 continue
             assert id_of(held) == outcome.id
-            self.metrics.settle(outcome.function, *outcome.measured)
+            self.metrics.settle(outcome.function, outcome.measured)
             if outcome.to == "answered":
                 assert self.calls[outcome.id] is None, "a second reply"
                 (self.calls[outcome.id],) = outcome.bodies
@@ -398,17 +398,17 @@ def id_of(envelope: bytes) -> str:
 
 def _outcomes(args: Sequence[Any]) -> list[Outcome]:
     """The arguments of `settle.lua`, as its head describes them."""
-    found, at = [], 4
+    found, at, lines = [], 6, args[5].splitlines()
     while at < len(args):
-        tag, request_id, function, root, to, summary, _, made, _, details, *measured, count = args[at : at + 14]
-        at += 14 + int(count)
+        tag, request_id, function, root, to, summary, _, made, _, details, count = args[at : at + 11]
+        at += 11 + int(count)
         found.append(
             Outcome(
                 *(tag, request_id, function, root, to),
                 summary=bytes(summary).decode(),
                 made=made,
                 details=orjson.loads(details) if details else {},
-                measured=measured,
+                measured=lines[len(found)],
                 bodies=list(args[at - int(count) : at]),
             )
         )

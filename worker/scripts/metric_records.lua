@@ -51,7 +51,7 @@ local function join_hash(key, prefix, columns)
     end
     if value ~= before then
       changed[#changed + 1] = fields[i]
-      changed[#changed + 1] = string.format('%.0f', value)
+      changed[#changed + 1] = value
     end
   end
   if #changed > 0 then redis.call('HSET', key, unpack(changed)) end

@@ -21,7 +21,7 @@
 -- include: metric_records
 local OF_LEDGER = {accepted = 'r', dead_lettered = 'x', dead_letter_errors = 'q', destination_delivery_failures = 'f'}
 local OF_KIND = {E = 'e', T = 't', R = 'y', L = 'o'}
--- [function][what is the same of many] = {how many, µs: sum, lowest, highest, ms: sum, lowest, highest}
+-- What attempts came to: {[function] = {[what is the same of many] = {how many, µs: sum, lowest, highest, ms: the same}}}
 local outcomes_of = {}
 
 local function is_metered(func)
@@ -33,25 +33,23 @@ local function minute_of(ms)
   return string.format('%.0f', (ms - ms % 60000) / 1000)
 end
 
--- An outcome is settled. `group` is what it has in common with many (worker/measurement.py), empty if nothing was run:
--- 'kind minute d<n> w<n>' with an age at a first attempt, 'a<n>' at a later one, '-' at a synchronous invocation, and what
--- follows the function's name in the name of a further record. How long it ran, µs; how old its event was, ms.
-local function note_outcome(func, group, duration, age)
-  if group == '' then return end
-  local groups = outcomes_of[func]
-  if not groups then
-    groups = {}
-    outcomes_of[func] = groups
-  end
+-- What the attempts of a batch came to, as the caller has put it together (worker/measurement.py): JSON of `outcomes_of`. What
+-- is the same of many is a text, 'kind minute d<n> w<n>': an age at a first attempt, 'a<n>' at a later one, '-' for none;
+-- then ':' and the qualifier, if there is one.
+local function note_batch(text)
+  if text ~= '' then outcomes_of = cjson.decode(text) end
+end
+
+-- The same of a single attempt, where not all of a batch count: that text, how long it ran (µs), how old its event was (ms).
+local function note_outcome(func, text)
+  local group, duration, age = string.match(text, '^(.*) (%d+) (%d+)$')
+  if not group then return end
   duration, age = tonumber(duration), tonumber(age)
-  local sums = groups[group]
-  if not sums then
-    groups[group] = {1, duration, duration, duration, age, age, age}
-    return
-  end
-  sums[1], sums[2], sums[5] = sums[1] + 1, sums[2] + duration, sums[5] + age
-  if duration < sums[3] then sums[3] = duration elseif duration > sums[4] then sums[4] = duration end
-  if age < sums[6] then sums[6] = age elseif age > sums[7] then sums[7] = age end
+  local groups = outcomes_of[func] or {}
+  outcomes_of[func] = groups
+  local sums = groups[group] or {0, 0, duration, duration, 0, age, age}
+  groups[group] = {sums[1] + 1, sums[2] + duration, lower(sums[3], duration), higher(sums[4], duration),
+    sums[5] + age, lower(sums[6], age), higher(sums[7], age)}
 end
 
 local function join_group(columns, kind, took, waited, sums)
@@ -72,9 +70,8 @@ local function note_groups(records)
   for func, groups in pairs(outcomes_of) do
     if is_metered(func) then
       for group, sums in pairs(groups) do
-        local kind, minute, took, waited, qualifier = string.match(group, '^(%u) (%d+) (%S+) (%S+)(.*)$')
+        local kind, minute, took, waited, qualifier = string.match(group, '^(%u) (%d+) (%S+) ([^%s:]+)(.*)$')
         join_group(record_of(records, minute, func), kind, took, waited, sums)
-        join_group(record_of(records, minute, ''), kind, took, waited, sums)
         if qualifier ~= '' then join_group(record_of(records, minute, func .. qualifier), kind, took, waited, sums) end
       end
     end
@@ -87,12 +84,22 @@ local function note_ledger(records, minute)
     if is_metered(func) then
       for column, by in pairs(columns) do
         local name = OF_LEDGER[column] or (string.sub(column, 1, 8) == 'dropped:' and 'x')
-        if name then
-          join_column(record_of(records, minute, func), name, by)
-          join_column(record_of(records, minute, ''), name, by)
-        end
+        if name then join_column(record_of(records, minute, func), name, by) end
       end
     end
+  end
+end
+
+-- All functions together: what is in the records so far, but for those of versions and aliases, which are in them twice.
+local function note_all(records)
+  for _, names in pairs(records) do
+    local all = {}
+    for name, columns in pairs(names) do
+      if not string.find(name, ':', 1, true) then
+        for column, value in pairs(columns) do join_column(all, column, value) end
+      end
+    end
+    names[''] = all
   end
 end
 
@@ -117,7 +124,8 @@ end
 local function write_metrics(ns, now)
   local records, minute = {}, minute_of(now)
   note_ledger(records, minute)
-  note_places(ns, records, minute)
   note_groups(records)
+  note_all(records)
+  note_places(ns, records, minute)
   write_records(ns, records)
 end

@@ -3,10 +3,10 @@
 -- KEYS  1 lease of the worker  2 ledger  3 clock  4 invocations  5 dead  6 SQS queues
 -- ARGV  1 prefix of all keys  2 how long the record of an event is kept that succeeded or was dropped, ms
 --       3 and of a dead-lettered one, ms  4 what follows the time of acceptance in an envelope
---       5… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
+--       5 what is measured of all of them, 6 of each, in a line of its own: see note_batch, note_outcome in metrics.lua
+--       7… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
---          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), what is measured of it
---          (three of note_outcome in metrics.lua), number of bodies, the bodies
+--          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
 -- of "given_up" condition and refused_of [function, counter] of a delivery, its first body is the payload; of both ends
 -- deliveries [{queue, id, size of a message for our own SQS | id, func, root, source of a delivery; counter of failures}],
@@ -118,25 +118,23 @@ local function settle(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
-  note_outcome(outcome.func, outcome.group, outcome.duration, outcome.age)
   return 1
 end
 
 -- A server without memory refuses the first write of a script if it may need some, and lets all others pass. What
 -- follows here mostly gives memory back, so the first one needs none.
 redis.call('HDEL', lease, '')
-local outcomes, ids, i = {}, {}, 5
+local outcomes, ids, i = {}, {}, 7
 while i <= #ARGV do
-  local bodies, number = NOTHING, tonumber(ARGV[i + 13])
-  if number > 0 then bodies = {unpack(ARGV, i + 14, i + 13 + number)} end
+  local bodies, number = NOTHING, tonumber(ARGV[i + 10])
+  if number > 0 then bodies = {unpack(ARGV, i + 11, i + 10 + number)} end
   outcomes[#outcomes + 1] = {
     field = ARGV[i], id = ARGV[i + 1], func = ARGV[i + 2], root = ARGV[i + 3], to = ARGV[i + 4],
     summary = ARGV[i + 5], has_history = ARGV[i + 6] == '1', made = ARGV[i + 7], log = ARGV[i + 8],
     details = ARGV[i + 9], bodies = bodies,
-    group = ARGV[i + 10], duration = ARGV[i + 11], age = ARGV[i + 12],
   }
   ids[#ids + 1] = ARGV[i + 1]
-  i = i + 14 + number
+  i = i + 11 + number
 end
 local have_caused, answers = causes(ns .. 'event:', ids), {}
 for _, outcome in ipairs(outcomes) do
@@ -148,6 +146,15 @@ for _, outcome in ipairs(outcomes) do
 end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 write_places(ns)
+if #done == #outcomes then
+  note_batch(ARGV[5])
+else
+  local at = 0
+  for line in string.gmatch(ARGV[6], '([^\n]*)\n') do
+    at = at + 1
+    if answers[at] == 1 then note_outcome(outcomes[at].func, line) end
+  end
+end
 write_metrics(ns, now)
 put_into_lanes(invocations, lanes)
 for func, attempts in pairs(logs) do append_log(ns, func, attempts) end
