@@ -13,6 +13,7 @@ from redis.client import Pipeline
 
 from config import redis as config_redis
 from config.settings import Settings
+from producers.cloudwatch.api import CloudWatch
 from producers.errors import ApiError
 from producers.events.api import Events
 from producers.lambda_.api import Lambda
@@ -167,5 +168,13 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
     delivery.connect("sqs", sqs.deliver)
     delivery.connect("sns", sns.deliver)
     delivery.connect("events", events.deliver)
-    by_name = {"lambda": lambda_, "sqs": sqs, "sns": sns, "s3": s3, "events": events, "logs": Logs(seams)}
+    by_name: dict[str, object] = {
+        "lambda": lambda_,
+        "sqs": sqs,
+        "sns": sns,
+        "s3": s3,
+        "events": events,
+        "logs": Logs(seams),
+    }
+    by_name["cloudwatch"] = CloudWatch(seams)
     return Services(seams, queue, async_redis, waiting, s3, sqs, by_name)

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from producers.cloudwatch.api import CloudWatch
 from producers.events.api import Events
 from producers.gateway import implemented_operations
 from producers.gateway.model import Operation, load_services
@@ -13,7 +14,7 @@ from producers.s3.api import S3
 from producers.sns.api import Sns
 from producers.sqs.api import Sqs
 
-SERVICES = {"lambda": Lambda, "sqs": Sqs, "sns": Sns, "s3": S3, "events": Events, "logs": Logs}
+SERVICES = {"lambda": Lambda, "sqs": Sqs, "sns": Sns, "s3": S3, "events": Events, "logs": Logs, "cloudwatch": CloudWatch}
 PAGE = Path(__file__).parents[1] / "docs" / "aws-coverage.md"
 
 HEAD = """# AWS coverage

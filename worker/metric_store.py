@@ -26,6 +26,7 @@ class MetricStore:
         self._redis = redis
         self._keys = keys
         self._roll = Script.of(LIBRARY, "roll_metrics")
+        self._totals = Script.of(LIBRARY, "metric_totals")
         self._clock = Script.of(LIBRARY, "read_clock")
 
     def now(self) -> int:
@@ -50,6 +51,12 @@ class MetricStore:
         """The names of which anything was counted since a time (s), sorted."""
         names = self._redis.zrangebyscore(self._keys.metrics_active, since, "+inf")
         return sorted(name.decode() for name in cast("list[bytes]", names))
+
+    def totals(self) -> dict[str, Columns]:
+        """What was ever counted, by name: lengths of time in buckets of a whole doubling, no lowest and highest."""
+        return totals_of(
+            self._totals.run(self._redis, [self._keys.metrics, self._keys.metrics_open], [str(self._keys)])
+        )
 
     def roll(self) -> int:
         """Add up all minutes that are over, and note what runs now; return of how many records.
@@ -79,6 +86,15 @@ class MetricStore:
             answers = cast("list[Columns]", pipe.execute())
             found += [(start, columns) for start, columns in zip(batch, answers, strict=True) if columns]
         return found
+
+
+def totals_of(answer: Sequence[bytes]) -> dict[str, Columns]:
+    """Read what `metric_totals.lua` returns."""
+    found: dict[str, dict[bytes, bytes]] = {}
+    for field, value in zip(answer[::2], answer[1::2], strict=True):
+        name, _, column = field.partition(b"|")
+        found.setdefault(name.decode(), {})[column] = value
+    return dict(found)
 
 
 def first_minute(now: int) -> int:

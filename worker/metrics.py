@@ -142,9 +142,7 @@ def _ones(ones: int, count: int) -> Sample | None:
     if not count:
         return None
     zeros = count - ones
-    return Sample(
-        count, ones, float(not zeros), float(ones > 0), lambda percent: float(percent / 100 * count > zeros)
-    )
+    return Sample(count, ones, float(not zeros), float(ones > 0), lambda percent: float(percent / 100 * count > zeros))
 
 
 def _of_lengths(lengths: Lengths) -> Sample | None:

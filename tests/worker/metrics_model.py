@@ -96,5 +96,7 @@ class MetricsModel:
         totals: Sums = Counter()
         for field, value in contents.hash(self._keys.metrics).items():
             function, _, column = field.decode().partition("|")
+            if column in _NO_SUMS:
+                continue
             totals[function, _LENGTH.sub(r"\1", column)] += int(value)
         return totals

@@ -58,14 +58,22 @@ local function join_hash(key, prefix, columns)
   return is_new, found[#fields]
 end
 
--- A record of five minutes and the totals get what has come in a minute. In the totals a bucket is a whole doubling.
-local function add_up(ns, minute, name, columns)
-  local of_period, total = {}, {}
+-- What the totals get of a record: the sums, and buckets of a whole doubling; and 'c', which says that something ran.
+local function total_of(columns)
+  local total = {}
   for column, value in pairs(columns) do
-    if column ~= 'z' then of_period[column] = value end
     local letter, n = string.match(column, '^([daw])(%-?%d+)$')
     if letter then column = letter .. math.floor(n / 8) end
-    if not JOINED[column] then join_column(total, column, value) end
+    if column == 'c' or not JOINED[column] then join_column(total, column, value) end
+  end
+  return total
+end
+
+-- A record of five minutes and the totals get what has come in a minute.
+local function add_up(ns, minute, name, columns)
+  local of_period, total = {}, total_of(columns)
+  for column, value in pairs(columns) do
+    if column ~= 'z' then of_period[column] = value end
   end
   if columns.c then
     of_period.cn, of_period.cs, of_period.cl = 1, columns.c, columns.c
