@@ -168,13 +168,6 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
     delivery.connect("sqs", sqs.deliver)
     delivery.connect("sns", sns.deliver)
     delivery.connect("events", events.deliver)
-    by_name: dict[str, object] = {
-        "lambda": lambda_,
-        "sqs": sqs,
-        "sns": sns,
-        "s3": s3,
-        "events": events,
-        "logs": Logs(seams),
-    }
-    by_name["cloudwatch"] = CloudWatch(seams)
+    by_name = {"lambda": lambda_, "sqs": sqs, "sns": sns, "s3": s3, "events": events, "logs": Logs(seams)}
+    by_name |= {"cloudwatch": CloudWatch(seams)}
     return Services(seams, queue, async_redis, waiting, s3, sqs, by_name)

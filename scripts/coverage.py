@@ -14,7 +14,15 @@ from producers.s3.api import S3
 from producers.sns.api import Sns
 from producers.sqs.api import Sqs
 
-SERVICES = {"lambda": Lambda, "sqs": Sqs, "sns": Sns, "s3": S3, "events": Events, "logs": Logs, "cloudwatch": CloudWatch}
+SERVICES = {
+    "lambda": Lambda,
+    "sqs": Sqs,
+    "sns": Sns,
+    "s3": S3,
+    "events": Events,
+    "logs": Logs,
+    "cloudwatch": CloudWatch,
+}
 PAGE = Path(__file__).parents[1] / "docs" / "aws-coverage.md"
 
 HEAD = """# AWS coverage

@@ -1,7 +1,7 @@
 """What metrics are told of an attempt, for `metrics.lua` to add up. Pure.
 
-An attempt counts for the minute in which it began, as on AWS, and with the age that its event had then. Both are told by
-the scripts' clock: the time of the claim, and what has passed since. Most of it is the same for many attempts, so it
+An attempt counts for the minute in which it began, as on AWS, and with the age that its event had then. Both are told
+by the scripts' clock: the time of the claim, and what has passed since. Most of it is the same for many attempts, so it
 goes as one text that the script takes apart once for all of them.
 
 Lengths of time lie in buckets, eight to a doubling: bucket n has those from 2^(n/8) ms up to 2^((n+1)/8) ms. Its middle

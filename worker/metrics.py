@@ -135,7 +135,8 @@ def _concurrent(tally: Tally) -> Sample | None:
     """Of the highest number of each minute."""
     if not tally.column("cn"):
         return None
-    return Sample(*map(tally.column, ("cn", "cs", "cl", "c")), _no_percentile)
+    count, total, lowest, highest = map(tally.column, ("cn", "cs", "cl", "c"))
+    return Sample(count, total, lowest, highest, _no_percentile)
 
 
 def _ones(ones: int, count: int) -> Sample | None:

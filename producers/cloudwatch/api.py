@@ -62,8 +62,8 @@ class CloudWatch:
         if asked.points > MOST_POINTS:
             raise ApiError(
                 "InvalidParameterCombination",
-                f"You have requested up to {asked.points:,} datapoints, which exceeds the limit of {MOST_POINTS:,}. You "
-                "may reduce the datapoints requested by increasing Period, or decreasing the time range.",
+                f"You have requested up to {asked.points:,} datapoints, which exceeds the limit of {MOST_POINTS:,}. "
+                "You may reduce the datapoints requested by increasing Period, or decreasing the time range.",
             )
         points = []
         for at, tally in self._tallies(MetricName, Dimensions, Unit, asked, now):

@@ -43,8 +43,8 @@ def range_of(start: float, end: float, period: int, now: int, *, is_aligned: boo
     if is_old and period % PERIOD:
         raise ApiError(
             "InvalidParameterCombination",
-            f"The parameter Period is {period}, but what is older than {MINUTES_KEPT // 3_600} hours is kept for periods "
-            "of 300 seconds. Ask for a multiple of 300, or for a later StartTime.",
+            f"The parameter Period is {period}, but what is older than {MINUTES_KEPT // 3_600} hours is kept for "
+            "periods of 300 seconds. Ask for a multiple of 300, or for a later StartTime.",
         )
     step = period if is_aligned else (PERIOD if is_old else MINUTE)
     return Range(int(start // step * step), -(-int(end) // MINUTE) * MINUTE, period)

@@ -1,7 +1,7 @@
 """Prometheus' text form, version 0.0.4: families of samples, written as text. Pure.
 
-A family has a name, a type and a text that says what it is; its samples have labels. The text form is small enough to be
-written here; tests read it with a strict parser.
+A family has a name, a type and a text that says what it is; its samples have labels. The text form is small enough to
+be written here; tests read it with a strict parser.
 """
 
 from collections.abc import Iterable, Mapping

@@ -145,7 +145,7 @@ def _gauges(reading: Reading) -> Iterator[Family]:
         "thrice_workers": ("Worker processes whose leases hold.", reading.workers),
         "thrice_redis_memory_used_bytes": ("Memory that Redis uses.", reading.memory_used),
         "thrice_redis_memory_limit_bytes": (
-            "Memory that Redis may use (maxmemory); 0: no limit.",
+            "Memory that Redis may use; 0: no limit.",
             reading.memory_limit,
         ),
         "thrice_ledger_balanced": (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis as AsyncRedis
 
@@ -46,7 +46,7 @@ class MetricsPage:
             pipe.info("memory")
             await self._totals(keys=[keys.metrics, keys.metrics_open], args=[str(keys)], client=pipe)
             await self._oldest(keys=[keys.invocations, keys.clock], args=[MOST_LANES], client=pipe)
-            ledger, running, dead, workers, memory, totals, oldest = cast("list[Any]", await pipe.execute())
+            ledger, running, dead, workers, memory, totals, oldest = await pipe.execute()
         return Reading(
             version=self._version,
             ledger=Ledger.of(ledger),
