@@ -1,7 +1,7 @@
 """What `metrics.lua` must have counted: the books of the metrics beside those of the ledger.
 
-What the ledger knows too must agree with it exactly; what it does not is counted here from what the product tells of its
-attempts. Records of minutes, those of five minutes and the totals are three ways to the same sums.
+What the ledger knows too must agree with it exactly; what it does not is counted here from what the product tells of
+its attempts. Records of minutes, those of five minutes and the totals are three ways to the same sums.
 """
 
 import re

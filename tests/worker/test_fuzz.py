@@ -159,7 +159,9 @@ class Fuzz:
             **dict.fromkeys([self.enqueue, self.fire], 4),
             **dict.fromkeys([self.cause, self.call, self.advance, self.die], 2),
             **dict.fromkeys([self.repeat, self.settle_again, self.break_connection, self.give_back], 1),
-            **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue, self.roll], 1),
+            **dict.fromkeys(
+                [self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue, self.roll], 1
+            ),
         }
         fuzzing.run(self.random, moves, self.check)
 
