@@ -14,6 +14,7 @@ from redis.client import Pipeline
 from config import redis as config_redis
 from config.settings import Settings
 from producers.cloudformation.api import CloudFormation
+from producers.cloudwatch.api import CloudWatch
 from producers.errors import ApiError
 from producers.events.api import Events
 from producers.lambda_.api import Lambda
@@ -199,5 +200,6 @@ def build(settings: Settings, *, clock: Clock | None = None, redis: Redis | None
         "events": events,
         "logs": Logs(seams),
         "cloudformation": CloudFormation(seams),
+        "cloudwatch": CloudWatch(seams),
     }
     return Services(seams, queue, async_redis, waiting, s3, sqs, by_name)

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from producers.cloudformation.api import CloudFormation
+from producers.cloudwatch.api import CloudWatch
 from producers.events.api import Events
 from producers.gateway import implemented_operations
 from producers.gateway.model import Operation, load_services
@@ -22,6 +23,7 @@ SERVICES = {
     "events": Events,
     "logs": Logs,
     "cloudformation": CloudFormation,
+    "cloudwatch": CloudWatch,
 }
 PAGE = Path(__file__).parents[1] / "docs" / "aws-coverage.md"
 

@@ -13,6 +13,7 @@ from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost, Outcome
+from worker.measurement import measured_of_call, measured_of_event
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed, decide, decide_before
 from worker.settlement import Settlement, answer_of, settlement_of
@@ -112,7 +113,9 @@ class Executor:
 
     def conclude(self, claimed: Claimed, decision: Decision, attempt: Attempt | None = None) -> None:
         """Settle an event. `attempt` is None where nothing was run, or not here: a delivery."""
-        settlement = settlement_of(claimed, attempt, decision, self._now(claimed))
+        now = self._now(claimed)
+        settlement = settlement_of(claimed, attempt, decision, now)
+        settlement.measured = measured_of_event(claimed.invocation, attempt, settlement.condition, now)
 
         def settled(is_ours: bool | None) -> None:
             claimed.forget()
@@ -163,6 +166,7 @@ class Executor:
 
     def _answer(self, claimed: Claimed, attempt: Attempt | None, reply: Reply) -> None:
         settlement = answer_of(claimed, attempt, reply)
+        settlement.measured = measured_of_call(claimed.invocation, attempt, reply.outcome, self._now(claimed))
         self._settle(settlement, lambda _: claimed.forget(), at_once=True)
 
     def _now(self, claimed: Claimed) -> datetime:

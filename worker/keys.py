@@ -116,6 +116,27 @@ class Keys:
         """HASH: function name -> its reserved concurrency, of functions that have one."""
         return self._key("reserved")
 
+    # --- metrics --------------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> str:
+        """HASH: `<function>|<column>` -> what was counted of its attempts since ever; see `metrics.lua`."""
+        return self._key("metrics")
+
+    def metrics_of(self, minutes: str | int, start: str | int, name: str) -> str:
+        """HASH: what was counted of a function in a period of 1 or 5 `minutes` that begins at `start` (s); expires."""
+        return self._key("metrics", str(minutes), str(start), name)
+
+    @property
+    def metrics_active(self) -> str:
+        """ZSET: names of which there are periods, by the latest of their minutes (s)."""
+        return self._key("metrics", "active")
+
+    @property
+    def metrics_open(self) -> str:
+        """ZSET: `<start>:<name>` of minutes that have not been added up, by their start (s)."""
+        return self._key("metrics", "open")
+
     # --- the two Celery queues, as the transport keeps them -------------------------------------------------------
 
     @property

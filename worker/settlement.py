@@ -16,6 +16,7 @@ from worker.claim import Claimed
 from worker.clock import iso_ms
 from worker.destination import Delivery, deliveries
 from worker.invocation import Attempt, FunctionError, Invocation, Lost, Succeeded, Throttled
+from worker.measurement import NOTHING_MEASURED, Measured
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed
 
@@ -43,6 +44,7 @@ class Settlement:
     fields: Mapping[str, str | int] = field(default_factory=dict)  # of the record
     deliveries: tuple[Delivery, ...] = ()
     reply: bytes = b""  # of "answered"
+    measured: Measured = NOTHING_MEASURED  # what metrics are told of the attempt
 
 
 def settlement_of(claimed: Claimed, attempt: Attempt | None, decision: Decision, now: datetime) -> Settlement:

@@ -77,6 +77,10 @@ def _json_type(service: Service | None, code: str, status: int, headers: dict[st
     if service is None or not service.is_query_compatible:
         return code
     fault = "Receiver" if status >= 500 else "Sender"
+    if service.name != "sqs":
+        shape = _shape(service, code)
+        headers["x-amzn-query-error"] = f"{shape.error_code if shape else code};{fault}"
+        return f"com.amazonaws.{service.name}#{shape.name if shape else code}"
     headers["x-amzn-query-error"] = f"{_SQS_QUERY_CODES.get(code, code)};{fault}"
     return f"com.amazonaws.sqs#{_SQS_JSON_CODES.get(code, code)}"
 

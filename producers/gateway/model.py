@@ -1,8 +1,8 @@
 """botocore's service models, prepared for the server's side.
 
 They tell which operations there are and where each member travels; beside each stands the method of ours that answers.
-A service speaks the protocol that its model names. SQS speaks two: today's clients JSON, older ones the query
-protocol, whose wire names today's model no longer holds; the table below gives them back.
+A service speaks the protocol that its model names. SQS and CloudWatch speak two: today's clients JSON, older ones the
+query protocol. Of that today's model of SQS no longer holds the wire names; the table below gives them back.
 """
 
 import inspect
@@ -173,6 +173,8 @@ def _load(loader: Any, name: str, target: object) -> Iterator[Service]:
     yield _service(name, model.resolved_protocol, model, target)
     if name == "sqs":
         model = ServiceModel(_with_query_names(description), name)
+        yield _service(name, "query", model, target)
+    elif model.resolved_protocol == "json" and "query" in model.metadata.get("protocols", ()):
         yield _service(name, "query", model, target)
 
 

@@ -14,6 +14,7 @@ from config.settings import Settings
 from producers.canary import Canary
 from producers.internal.awaiting import Awaiting
 from producers.internal.clock import ClockPage
+from producers.internal.metrics import MetricsPage
 from producers.internal.page import Answer, Page, Question, answer_json, refusal
 from producers.internal.pages import Pages
 from producers.services import Services
@@ -38,7 +39,9 @@ class Internal:
         redis, keys = services.async_redis, services.seams.keys
         clock = ClockPage(redis, keys, is_virtual=settings.clock == "virtual")
         awaiting = Awaiting(redis, services.waiting_redis, keys, is_virtual=settings.clock == "virtual")
-        return cls(Pages(canary, redis, keys).by_name | {"clock": clock.page, "await": awaiting.page})
+        metrics = MetricsPage(canary, redis, keys, services.seams.clock)
+        pages = {"clock": clock.page, "await": awaiting.page, "metrics": metrics.page}
+        return cls(Pages(canary, redis, keys).by_name | pages)
 
     async def __call__(self, scope: Message, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
         """Answer one request."""

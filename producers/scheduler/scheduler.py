@@ -23,9 +23,11 @@ from producers.events import rules
 from producers.events.dispatch import hand_over
 from producers.events.event import scheduled_event
 from producers.events.rule import Rule
+from producers.scheduler.rolling import Rolling
 from producers.seams import Seams
 from worker import scripts
 from worker.clock import from_ms
+from worker.metric_store import MetricStore
 
 #: Rules that one transaction fires. More of them wait for the next one, which follows at once.
 BATCH = 100
@@ -50,6 +52,7 @@ class Scheduler:
 
     def __init__(self, seams: Seams) -> None:
         self._seams = seams
+        self._rolling = Rolling(MetricStore(seams.redis, seams.keys))
         self._read_due = seams.redis.register_script(scripts.source("schedules_due"))
 
     def run(self, stop: threading.Event) -> None:
@@ -58,6 +61,7 @@ class Scheduler:
         while not stop.is_set():
             try:
                 pause = self.fire_due()
+                self._rolling.round()
             except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
                 if not is_lost:
                     _log.warning("Redis is away: %s. Schedules fire again when it is back.", error)

@@ -16,6 +16,7 @@ import orjson
 
 from tests.contents import Contents
 from tests.transport.model import Model, place
+from tests.worker.metrics_model import MetricsModel
 from worker import event_message
 from worker.invocation import Invocation
 from worker.keys import Keys
@@ -28,7 +29,7 @@ _LOST = re.compile(rb'^{"x-dc":(\d+)')
 _LOST_BEFORE = re.compile(rb'"workers_lost":(\d+)')
 
 #: Beginnings of keys that are not compared here: the transport's model has them, or no script of these writes them.
-_UNTOLD = ("clock", "functions", "log", "consumers", "lease:", "begun:", "invocations", "calls")
+_UNTOLD = ("clock", "functions", "log", "consumers", "lease:", "begun:", "invocations", "calls", "metrics")
 
 #: How long the record of an event is kept that succeeded or was dropped, and of a dead-lettered one, in ms.
 RETENTION = 3_600_000
@@ -79,6 +80,7 @@ class Outcome:
     summary: str
     made: str
     details: dict[str, Any]
+    measured: str
     bodies: list[bytes]
 
 
@@ -107,6 +109,7 @@ class DomainModel:
 
     def __post_init__(self) -> None:
         queues = [self.keys.invocations, self.keys.calls]
+        self.metrics = MetricsModel(self.keys)
         self.places = Model(Namespace(f"{{{self.keys.namespace}}}"), queues)
 
     # --- what comes in ----------------------------------------------------------------------------------------------
@@ -212,6 +215,7 @@ class DomainModel:
             if held is None:
                 continue
             assert id_of(held) == outcome.id
+            self.metrics.settle(outcome.function, outcome.measured)
             if outcome.to == "answered":
                 assert self.calls[outcome.id] is None, "a second reply"
                 (self.calls[outcome.id],) = outcome.bodies
@@ -375,6 +379,7 @@ class DomainModel:
             elif column.partition(":")[0] in {"succeeded", "dead_lettered", "dropped", "ready", "waiting", "running"}:
                 balance[function] -= int(count)
         assert ledger == self.ledger + places
+        self.metrics.check(contents, ledger)
         assert not any(balance.values()), "accepted is what has ended and what is in hand"
 
     def _check_records(self, contents: Contents) -> None:
@@ -447,7 +452,7 @@ def id_of(envelope: bytes) -> str:
 
 def _outcomes(args: Sequence[Any]) -> list[Outcome]:
     """The arguments of `settle.lua`, as its head describes them."""
-    found, at = [], 4
+    found, at, lines = [], 6, args[5].splitlines()
     while at < len(args):
         tag, request_id, function, root, to, summary, _, made, _, details, count = args[at : at + 11]
         at += 11 + int(count)
@@ -457,6 +462,7 @@ def _outcomes(args: Sequence[Any]) -> list[Outcome]:
                 summary=bytes(summary).decode(),
                 made=made,
                 details=orjson.loads(details) if details else {},
+                measured=lines[len(found)],
                 bodies=list(args[at - int(count) : at]),
             )
         )

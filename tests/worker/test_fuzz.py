@@ -33,6 +33,7 @@ from worker.function import EventInvokeConfig, FunctionConfiguration
 from worker.invocation import Attempt, Crashed, Invocation, LogEvent, Lost, Outcome, Succeeded, TimedOut
 from worker.keys import Keys
 from worker.lineage import with_root
+from worker.metric_store import MetricStore
 from worker.queue import EventQueue
 from worker.registry import FunctionRegistry
 from worker.retry import Condition, Die, Retry, Succeed, backoff
@@ -109,7 +110,8 @@ class RandomEnvironments:
     ) -> ScriptedRun:
         """See `worker.executor.Environments`."""
         outcome: Outcome = self.random.choice(OUTCOMES)
-        done(Attempt(outcome, self.clock.now(), 0.0, "s", (LogEvent(1, "line"),)))
+        duration_ms = self.random.choice([0.0, 0.0004, 1.5, 2.0, 899_999.25])
+        done(Attempt(outcome, self.clock.now(), duration_ms, "s", (LogEvent(1, "line"),)))
         return ScriptedRun()
 
 
@@ -133,6 +135,7 @@ class Fuzz:
         self.queues = {0: EventQueue(redis, self.keys)}
         self.queues[FIRST_COUNTDOWN] = EventQueue(redis, self.keys, countdown=FIRST_COUNTDOWN)
         self.call_script = redis.register_script(source("call"))
+        self.metrics = MetricStore(redis, self.keys)
         self.delete_script = redis.register_script(source("delete_queue"))
         self.hands = [self.hand(name) for name in ("w1", "w2", "w3")]
         self.registry = FunctionRegistry(redis, self.keys)
@@ -164,14 +167,17 @@ class Fuzz:
             **dict.fromkeys([self.cause, self.call, self.advance, self.die], 2),
             **dict.fromkeys([self.repeat, self.settle_again, self.break_connection, self.give_back], 1),
             **dict.fromkeys([self.leave, self.promote, self.heartbeat, self.configure, self.remake_queue], 1),
-            **dict.fromkeys([self.announce], 1),
+            **dict.fromkeys([self.announce, self.roll], 1),
         }
         fuzzing.run(self.random, moves, self.check)
 
     def check(self) -> None:
         """Everything is as the model has it."""
         self.forget()
-        self.model.check(Contents.of(self.redis))
+        contents = Contents.of(self.redis)
+        self.model.check(contents)
+        if old := self.model.metrics.put_away(contents):
+            self.redis.delete(*old)
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -396,6 +402,10 @@ class Fuzz:
             attributes = {"DelaySeconds": "0", "MaximumMessageSize": str(largest)}
             self.redis.hset(self.keys.queues, name, orjson.dumps({"attributes": attributes}))
             self.model.queues[name], self.model.largest[name] = {}, largest
+
+    def roll(self) -> None:
+        """The scheduler adds up metrics."""
+        self.metrics.roll()
 
     def forget(self) -> None:
         """Records and replies that do not stay are taken away, as if their time had come."""

@@ -522,6 +522,7 @@ def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
     assert lasting == {
         keys.functions, keys.queues, keys.ledger, keys.concurrency, keys.account, keys.consumers, keys.clock,
         keys.log("f"), keys.log_counts, keys.wake(keys.invocations),
+        keys.metrics, keys.metrics_active, keys.metrics_open,
     }  # fmt: skip
 
 

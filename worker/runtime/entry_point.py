@@ -85,7 +85,7 @@ def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
 
-_FINDERS: Mapping[Family, Callable[[FunctionConfiguration, Path], EntryPoint | NoEntryPoint]] = {
+_FINDERS: Mapping[Family, Callable[[FunctionConfiguration, Path, Path | None], EntryPoint | NoEntryPoint]] = {
     Family.PYTHON: _python,
     Family.NODE: _node,
     Family.PROVIDED: _provided,

@@ -4,6 +4,7 @@
 --       4… of each event: request id, function, source, root ('' for its own), envelope up to the time of acceptance
 -- Returns the time (ms) at which they were accepted.
 -- include: accept
+-- include: metrics
 local ns, delay, tail = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local now = now_ms(KEYS[3])
 local now_text = string.format('%.0f', now)
@@ -30,5 +31,6 @@ for i = 4, #ARGV, 5 do
   end
 end
 put_into_lanes(KEYS[1], lanes)
+write_metrics(ns, now)
 write_counts(KEYS[2])
 return now

@@ -7,6 +7,7 @@
 -- include: places
 -- include: account_places
 -- include: reserved
+-- include: metrics
 local COLUMNS = {ready = 'ready', delayed = 'waiting', running = 'running'}
 local namespace
 
@@ -66,5 +67,6 @@ end
 local function moves_done()
   if not namespace then return end
   write_places(namespace)
+  write_metrics(namespace, now_ms(namespace .. 'clock'))
   write_counts(namespace .. 'ledger')
 end

@@ -3,7 +3,8 @@
 -- KEYS  1 lease of the worker  2 ledger  3 clock  4 invocations  5 dead  6 SQS queues
 -- ARGV  1 prefix of all keys  2 how long the record of an event is kept that succeeded or was dropped, ms
 --       3 and of a dead-lettered one, ms  4 what follows the time of acceptance in an envelope
---       5… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
+--       5 what is measured of all of them, 6 of each, in a line of its own: see note_batch, note_outcome in metrics.lua
+--       7… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
 --          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
 -- The details: fields {name: value} of the record; of "waiting" delay_ms and uses_attempt, its body is the next envelope;
@@ -17,6 +18,7 @@
 -- include: send_message
 -- include: log
 -- include: places
+-- include: metrics
 local ns, retention, dead_retention, tail = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local lease, invocations = KEYS[1], KEYS[4]
 local now = now_ms(KEYS[3])
@@ -143,7 +145,7 @@ end
 -- A server without memory refuses the first write of a script if it may need some, and lets all others pass. What
 -- follows here mostly gives memory back, so the first one needs none.
 redis.call('HDEL', lease, '')
-local outcomes, ids, i = {}, {}, 5
+local outcomes, ids, i = {}, {}, 7
 while i <= #ARGV do
   local bodies, number = NOTHING, tonumber(ARGV[i + 10])
   if number > 0 then bodies = {unpack(ARGV, i + 11, i + 10 + number)} end
@@ -165,6 +167,16 @@ for _, outcome in ipairs(outcomes) do
 end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 write_places(ns)
+if #done == #outcomes then
+  note_batch(ARGV[5])
+else
+  local at = 0
+  for line in string.gmatch(ARGV[6], '([^\n]*)\n') do
+    at = at + 1
+    if answers[at] == 1 then note_outcome(outcomes[at].func, line) end
+  end
+end
+write_metrics(ns, now)
 put_into_lanes(invocations, lanes)
 for func, attempts in pairs(logs) do append_log(ns, func, attempts) end
 write_counts(KEYS[2])
