@@ -10,6 +10,12 @@ MAX_SYNC_PAYLOAD = 6_291_456
 #: A synchronous response is refused only above this size: AWS's check is 100 bytes generous. Source: recordings.
 MAX_SYNC_RESPONSE = 6_291_556
 
+#: Largest payload of the legacy InvokeAsync. Source: AWS Lambda API reference, InvokeAsync.
+MAX_INVOKE_ASYNC = 262_144
+
+#: Largest streamed response (200 MB). Source: AWS Lambda Developer Guide, "Lambda quotas".
+MAX_STREAMED_RESPONSE = 209_715_200
+
 #: How long an event may wait before it is given up. Source: PutFunctionEventInvokeConfig.
 DEFAULT_EVENT_AGE = 21_600
 
