@@ -27,6 +27,7 @@ def scope(service: str) -> str:
     )
 
 
+@pytest.mark.parity("client.routing")
 @pytest.mark.parametrize(
     ("request_head", "service"),
     [

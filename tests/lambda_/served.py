@@ -5,15 +5,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import uvicorn
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from config import redis as config_redis
 from config.settings import Settings
@@ -56,6 +61,16 @@ class Served:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def send(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers in lower case and body of a signed request; `X_Amz_Log_Type` is the header X-Amz-Log-Type."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        signed = AWSRequest(method, self.url + path, data=body, headers=named)
+        SigV4Auth(Credentials("test", "secret"), "lambda", "us-east-1").add_auth(signed)
+        with closing(HTTPConnection(urlsplit(self.url).netloc, timeout=60)) as connection:
+            connection.request(method, path, body, dict(signed.headers))
+            with connection.getresponse() as answer:
+                return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
 
 
 async def _nothing_internal(*_: object) -> None:

@@ -34,6 +34,7 @@ def create(client: Any, name: str = "f") -> dict[str, Any]:
     return made
 
 
+@pytest.mark.parity("control.waiters")
 def test_boto3_waits_for_functions_and_invokes_them(served: Served) -> None:
     """Create, both kinds of waiters, Event, RequestResponse, DryRun, delete."""
     client = served.client("lambda")
@@ -99,6 +100,7 @@ def test_boto3_gets_awss_errors(served: Served) -> None:
     assert missing["Type"] == "User"
 
 
+@pytest.mark.parity("event-invoke.number")
 def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: Keys) -> None:
     """The config comes back with its moment; afterwards it is gone."""
     client = served.client("lambda")
@@ -120,6 +122,7 @@ def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: K
         client.get_function_event_invoke_config(FunctionName="f")
 
 
+@pytest.mark.parity("invoke.cli.event")
 def test_the_cli_makes_invokes_and_reads(served: Served, redis: Redis, keys: Keys, folder: Path) -> None:
     """create-function, invoke of both kinds, and filter-log-events in pages."""
     (folder / "f.zip").write_bytes(package())

@@ -53,6 +53,7 @@ def without_what_is_new(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {name: value for name, value in new.items() if name in answer}
 
 
+@pytest.mark.parity("limit.timeout.default", "limit.memory.default", "dlq.absent", "control.create.members")
 def test_a_new_function_is_answered_as_aws_answers_it(system: System) -> None:
     """Exactly AWS's members; those that were not sent and have no default are absent."""
     answer = system.create()
@@ -61,6 +62,7 @@ def test_a_new_function_is_answered_as_aws_answers_it(system: System) -> None:
     assert answer == system.call("GetFunctionConfiguration", FunctionName="f")
 
 
+@pytest.mark.parity("control.create.optional", "control.create.empty-environment")
 def test_a_new_function_with_everything_is_answered_with_it(system: System, redis: Redis, keys: Keys) -> None:
     """What is sent comes back: also empty variables, and a dead-letter target that is there."""
     redis.hset(keys.queues, "q", "{}")
@@ -80,6 +82,7 @@ def test_a_new_function_with_everything_is_answered_with_it(system: System, redi
     assert system.call("ListTags", Resource=ARN)["Tags"] == {"a": "b"}
 
 
+@pytest.mark.parity("control.get.arn", "control.get.optional")
 def test_get_function_tells_all_that_is_set(system: System) -> None:
     """Tags and concurrency are there if they are set; the ARN is qualified if the question was."""
     created = system.create()
@@ -109,6 +112,20 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
     assert package() == redis.get(keys.code(hashlib.sha256(package()).hexdigest()))
 
 
+@pytest.mark.parity(
+    "limit.timeout.max",
+    "limit.memory.max",
+    "limit.environment.size",
+    "dlq.target",
+    "dlq.missing-target",
+    "control.create.runtime-unknown",
+    "control.create.runtime-retired",
+    "control.create.handler",
+    "control.create.not-a-zip",
+    "control.create.environment",
+    "control.create.reserved-keys",
+    "control.create.tags",
+)
 @pytest.mark.parametrize(
     ("parameters", "code", "message"),
     [
@@ -221,6 +238,7 @@ def test_what_cannot_be_obeyed_is_refused(system: System, parameters: dict[str, 
     assert system.call("ListFunctions") == {"Functions": []}
 
 
+@pytest.mark.parity("limit.zip", "control.create.code-size")
 def test_a_package_that_is_too_large_is_refused(system: System) -> None:
     """More than 50 MB zipped are 413; more than 250 MB unzipped are 400."""
     zeros = BytesIO()
@@ -237,6 +255,7 @@ def test_a_package_that_is_too_large_is_refused(system: System) -> None:
     assert ("InvalidParameterValueException", 400, f"Unz{words} 262144000 bytes", USER) == unzipped
 
 
+@pytest.mark.parity("control.create.exists")
 def test_a_name_that_exists_is_refused(system: System) -> None:
     """409 in AWS's words."""
     system.create()
@@ -247,6 +266,7 @@ def test_a_name_that_exists_is_refused(system: System) -> None:
     assert refusal == ("ResourceConflictException", 409, "Function already exist: f", USER)
 
 
+@pytest.mark.parity("control.get.missing")
 @pytest.mark.parametrize(
     ("operation", "parameters", "asked"),
     [
@@ -288,6 +308,7 @@ def test_there_are_no_versions_and_aliases(system: System, operation: str) -> No
     assert ("ResourceNotFoundException", 404, f"Function not found: {ARN}:missing", USER) == refusal
 
 
+@pytest.mark.parity("control.list.pages")
 def test_functions_are_listed_in_pages(system: System) -> None:
     """By name, as many as wanted, without their states; with ALL, by qualified ARNs."""
     for name in ("c", "a", "b"):
@@ -313,6 +334,7 @@ def test_a_marker_that_was_never_given_is_refused(system: System) -> None:
     assert ("InvalidParameterValueException", 400, message, USER) == refusal
 
 
+@pytest.mark.parity("control.update.code")
 def test_new_code_changes_code_and_revision_alone(system: System, clock: FakeClock, redis: Redis, keys: Keys) -> None:
     """The hash, the size, the moment and the revision are new; the old zip expires."""
     before = system.create()
@@ -329,6 +351,7 @@ def test_new_code_changes_code_and_revision_alone(system: System, clock: FakeClo
     assert redis.ttl(keys.code(hashlib.sha256(package()).hexdigest())) > 0
 
 
+@pytest.mark.parity("control.update.dry-run")
 def test_a_dry_run_of_new_code_changes_nothing(system: System, redis: Redis, keys: Keys) -> None:
     """It is answered as if it had been done."""
     before = system.create()
@@ -341,6 +364,7 @@ def test_a_dry_run_of_new_code_changes_nothing(system: System, redis: Redis, key
     assert not redis.exists(keys.code(hashlib.sha256(other).hexdigest()))
 
 
+@pytest.mark.parity("control.update.merge")
 def test_settings_that_are_not_sent_stay(system: System) -> None:
     """An update changes what it names, and the revision."""
     before = system.create(Environment={"Variables": {"A1": "1"}}, Description="d")
@@ -362,6 +386,7 @@ def test_settings_that_are_not_sent_stay(system: System) -> None:
     assert before["RevisionId"] != after["RevisionId"]
 
 
+@pytest.mark.parity("dlq.removal")
 def test_only_an_empty_arn_removes_the_dead_letter_queue(system: System, redis: Redis, keys: Keys) -> None:
     """`{}` changes nothing, as on AWS."""
     redis.hset(keys.topics, "t", "{}")
@@ -374,6 +399,7 @@ def test_only_an_empty_arn_removes_the_dead_letter_queue(system: System, redis: 
     assert "DeadLetterConfig" not in removed
 
 
+@pytest.mark.parity("control.update.revision")
 @pytest.mark.parametrize(
     ("operation", "parameters"),
     [("UpdateFunctionCode", {"ZipFile": package()}), ("UpdateFunctionConfiguration", {"Timeout": 9})],
@@ -392,6 +418,7 @@ def test_a_revision_is_a_precondition(system: System, operation: str, parameters
     assert ("PreconditionFailedException", 412, message, USER) == refusal
 
 
+@pytest.mark.parity("control.delete", "control.delete.latest")
 def test_a_deleted_function_is_gone(system: System) -> None:
     """204; afterwards it is not found. `$LATEST` alone cannot be deleted."""
     system.create()
@@ -405,6 +432,7 @@ def test_a_deleted_function_is_gone(system: System) -> None:
     assert system.refusal("GetFunction", FunctionName="f")[1] == 404
 
 
+@pytest.mark.parity("tags.crud")
 def test_tags_are_added_and_removed(system: System) -> None:
     """Adding replaces a value of the same key; more than fifty are refused and nothing is added."""
     system.create(Tags={"a": "1", "b": "2"})
@@ -418,6 +446,9 @@ def test_tags_are_added_and_removed(system: System) -> None:
     assert ("InvalidParameterValueException", 400, message, USER) == refusal
 
 
+@pytest.mark.parity(
+    "limit.unreserved", "concurrency.put", "concurrency.qualified", "concurrency.floor", "account.settings"
+)
 def test_concurrency_is_reserved_and_given_back(system: System) -> None:
     """0 is a reservation, none is none; the account keeps a hundred, and qualified names are refused."""
     system.create()

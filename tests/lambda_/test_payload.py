@@ -29,6 +29,7 @@ def test_json_is_taken(payload: bytes, invocation_type: str) -> None:
     check_payload(payload, invocation_type)
 
 
+@pytest.mark.parity("invoke.cli.base64")
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
@@ -84,6 +85,7 @@ def test_one_byte_too_many_is_refused(invocation_type: str, limit: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parity("invoke.client-context.json")
 @pytest.mark.parametrize(
     ("context", "message"),
     [

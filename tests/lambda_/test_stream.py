@@ -2,15 +2,9 @@
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, EventStreamError
 from redis import Redis
 
@@ -44,6 +38,7 @@ def streamed(served: Served, **fields: Any) -> tuple[dict[str, Any], list[dict[s
     return answer, list(answer.pop("EventStream"))
 
 
+@pytest.mark.parity("stream.buffered", "stream.complete")
 def test_a_result_that_was_not_made_in_parts_is_one_chunk(served: Served) -> None:
     """Then comes InvokeComplete, with the tail of the log if it was asked for."""
     served.queue.reply = Reply(Succeeded(b'{"n":  1.10}'), b"END RequestId: x\n")
@@ -60,6 +55,7 @@ def test_a_result_that_was_not_made_in_parts_is_one_chunk(served: Served) -> Non
     assert (invocation.payload, invocation.is_synchronous) == (b"[1]", True)
 
 
+@pytest.mark.parity("stream.chunks")
 def test_parts_come_as_they_are_made(served: Served) -> None:
     """Each is an event of its own, whatever its bytes and its length are."""
     parts = [b"a", b"\x00\xff\n", b"x" * 1_048_576]
@@ -71,6 +67,7 @@ def test_parts_come_as_they_are_made(served: Served) -> None:
     assert events == [*({"PayloadChunk": {"Payload": part}} for part in parts), {"InvokeComplete": {}}]
 
 
+@pytest.mark.parity("stream.error")
 @pytest.mark.parametrize("parts", [[], [b"a"]])
 def test_an_error_of_the_function_ends_the_stream(served: Served, parts: list[bytes]) -> None:
     """The status is 200 all the same; InvokeComplete has the error object."""
@@ -86,6 +83,7 @@ def test_an_error_of_the_function_ends_the_stream(served: Served, parts: list[by
     ]
 
 
+@pytest.mark.parity("stream.throttled")
 def test_what_is_known_before_the_first_part_is_a_refusal(served: Served) -> None:
     """429 and 500, as for Invoke; after it, the loss is told where the stream ends."""
     client = served.client("lambda")
@@ -113,6 +111,7 @@ def test_a_store_that_fails_in_the_middle_ends_the_stream_with_an_error(served: 
         next(stream)
 
 
+@pytest.mark.parity("stream.types")
 def test_a_streamed_call_is_checked_as_any_other(served: Served) -> None:
     """A dry run runs nothing; an Event, a payload that is no JSON, an unknown function are refused."""
     client = served.client("lambda")
@@ -132,43 +131,32 @@ def test_a_streamed_call_is_checked_as_any_other(served: Served) -> None:
 # --- InvokeAsync ------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def posted(served: Served, path: str, body: bytes, **headers: str) -> Iterator[tuple[int, bytes, Any]]:
-    """Status, body and headers of the answer to a signed POST."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    signed = AWSRequest("POST", served.url + path, data=body, headers=named)
-    SigV4Auth(Credentials("test", "secret"), "lambda", "us-east-1").add_auth(signed)
-    connection = HTTPConnection(urlsplit(served.url).netloc, timeout=30)
-    connection.request("POST", path, body, dict(signed.headers))
-    with connection.getresponse() as answer:
-        yield answer.status, answer.read(), answer.headers
-    connection.close()
-
-
+@pytest.mark.parity("invoke-async.answer", "invoke-async.slash")
 def test_invoke_async_queues_an_event(served: Served) -> None:
     """202 and nothing else, with and without a slash at the end; an empty body is an empty object."""
     answer = served.client("lambda").invoke_async(FunctionName="f", InvokeArgs=b'{"sku": 7}')
     for path in ("/2014-11-13/functions/f/invoke-async/", "/2014-11-13/functions/f/invoke-async"):
-        with posted(served, path, b"") as (status, body, headers):
-            assert (status, body) == (202, b"")
-            assert "x-amz-executed-version" not in headers
+        status, headers, body = served.send("POST", path)
+        assert (status, body) == (202, b"")
+        assert "x-amz-executed-version" not in headers
 
     assert answer["Status"] == 202
     assert [stored.payload for stored in served.queue.enqueued] == [b'{"sku": 7}', b"{}", b"{}"]
     assert not any(stored.is_synchronous for stored in served.queue.enqueued)
 
 
+@pytest.mark.parity("invoke-async.trace")
 def test_invoke_async_hands_on_no_trace_but_the_lineage(served: Served) -> None:
     """The function begins a trace of its own, and still belongs to what caused it."""
     root = new_request_id()
     trace = f"{TRACE};Lineage={root}"
-    with posted(served, "/2014-11-13/functions/f/invoke-async/", b"{}", X_Amzn_Trace_Id=trace) as (status, _, _):
-        assert status == 202
+    status, _, _ = served.send("POST", "/2014-11-13/functions/f/invoke-async/", b"{}", X_Amzn_Trace_Id=trace)
 
     (stored,) = served.queue.enqueued
-    assert (stored.trace_header, stored.root) == (None, root)
+    assert (status, stored.trace_header, stored.root) == (202, None, root)
 
 
+@pytest.mark.parity("limit.invoke-async")
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

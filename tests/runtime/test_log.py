@@ -101,6 +101,7 @@ def test_a_bounded_part_is_kept_while_the_sink_is_away(log, sink):
     assert sum(map(len, kept)) <= logs.MAX_KEPT
 
 
+@pytest.mark.parity("limit.log-tail")
 def test_tail_is_the_last_4_kb_whatever_was_handed_on(log, sink):
     """Exactly 4,096 bytes of all that was said since the last answer, also where the sink has most of it."""
     log.write(b"".join(b"%d%s\n" % (number, b"x" * 9_000) for number in range(9)))

@@ -14,6 +14,7 @@ ECHO = "def handler(event, context):\n    print('got', event)\n    return event\
 FAILS = "def handler(event, context):\n    raise ValueError('no such sku')\n"
 
 
+@pytest.mark.parity("async.life.at-once")
 def test_accepted_event_is_run(up: RunningSystem):
     """202 with an empty body; the id is on the answer, in the log and in the record."""
     up.create_function("runs", ECHO)
@@ -49,6 +50,7 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+@pytest.mark.parity("invoke.request-id.dead-letter")
 def test_failing_event_is_found_in_the_dead_letter_queue(quick: RunningSystem):
     """Three attempts with the same request id; the dead letter is the event, with what happened as attributes."""
     url, arn = quick.create_queue("dlq")
@@ -66,6 +68,7 @@ def test_failing_event_is_found_in_the_dead_letter_queue(quick: RunningSystem):
     assert (record["state"], record["condition"]) == ("dead_lettered", "RetriesExhausted")
 
 
+@pytest.mark.parity("dlq.sns")
 def test_dead_letter_goes_to_a_topic_as_well(quick: RunningSystem):
     """A dead-letter topic hands the event on to its subscribers, with the same attributes."""
     url, queue_arn = quick.create_queue("dead-from-topic")
@@ -81,6 +84,7 @@ def test_dead_letter_goes_to_a_topic_as_well(quick: RunningSystem):
     assert envelope["MessageAttributes"]["ErrorMessage"] == {"Type": "String", "Value": "no such sku"}
 
 
+@pytest.mark.parity("invoke.request-id.record", "destination.kinds")
 @pytest.mark.parametrize("kind", ["sqs", "sns", "lambda", "events", "s3"])
 def test_record_goes_to_every_kind_of_destination(quick: RunningSystem, kind: str):
     """OnFailure takes a queue, a topic, a function, an event bus and a bucket."""
@@ -211,6 +215,7 @@ def test_wrong_signature_is_403(up: RunningSystem):
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+@pytest.mark.parity("client.cli")
 def test_aws_cli_as_it_is(up: RunningSystem, tmp_path):
     """The AWS CLI creates and invokes a function with nothing but an endpoint and the credentials file."""
     env = {

@@ -8,7 +8,9 @@ import pytest
 from config import redis as config_redis
 from config.settings import Settings
 from tests.worker.conftest import System, failure, function
+from tests.worker.test_life import create_queue
 from worker.claim import Claimed
+from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
 from worker.invocation import Crashed, Invocation, Lost, Outcome, Succeeded, Throttled, TimedOut
 from worker.queue import EventQueue
@@ -150,3 +152,17 @@ def test_replies_survive_the_way(outcome: Outcome):
     reply = Reply(outcome, b"line\nline\n")
 
     assert Reply.decode(reply.encode()) == reply
+
+
+@pytest.mark.parity("destination.async-only")
+def test_synchronous_call_has_no_destinations(system: System, settings: Settings, queue_messages):
+    """Its caller has been told: nothing is sent to the function's queues, neither after a failure nor a success."""
+    config = EventInvokeConfig(on_success=create_queue(system, "good"), on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+
+    for _ in range(2):
+        called(system, settings, system.worker.call)
+
+    assert [queue_messages(name) for name in ("good", "bad", "dlq")] == [[], [], []]
+    assert system.environments.runs != []

@@ -1,6 +1,7 @@
 """The life of an event on a real Redis, with a clock that is moved: 0 s, 60 s, 180 s, dead letter."""
 
 import orjson
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, failure, function
@@ -25,6 +26,16 @@ def create_queue(system: System, name: str) -> str:
     return f"arn:aws:sqs:us-east-1:000000000000:{name}"
 
 
+@pytest.mark.parity(
+    "limit.retries.default",
+    "limit.delay.function-error",
+    "invoke.request-id.context",
+    "async.life.exhausted",
+    "dlq.body",
+    "dlq.request-id",
+    "dlq.error-code",
+    "dlq.error-message",
+)
 def test_third_failure_is_the_last(system: System, queue_messages):
     """An event that keeps failing runs at 0 s, 60 s and 180 s, and is then a dead letter: the event itself."""
     system.define(function(dead_letter_arn=create_queue(system, "dlq")))
@@ -58,6 +69,7 @@ def test_third_failure_is_the_last(system: System, queue_messages):
     }
 
 
+@pytest.mark.parity("async.life.success")
 def test_success_ends_an_event(system: System):
     """An event that succeeds runs once, and its record expires."""
     request_id = system.enqueue()
@@ -70,6 +82,7 @@ def test_success_ends_an_event(system: System):
     assert system.ledger().total.succeeded == 1
 
 
+@pytest.mark.parity("async.life.retry")
 def test_event_recovers_on_its_second_attempt(system: System):
     """A failure that passes costs a retry and no more."""
     system.environments.outcomes = [failure(), Succeeded(b"1")]
@@ -82,6 +95,7 @@ def test_event_recovers_on_its_second_attempt(system: System):
     assert system.ledger().total.retried == 1
 
 
+@pytest.mark.parity("async.silent-drop")
 def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: System):
     """Nobody takes it, so the ledger says why it is gone."""
     system.environments.outcomes = [failure()]
@@ -92,6 +106,7 @@ def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: S
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
 
 
+@pytest.mark.parity("dlq.failure")
 def test_dead_letter_queue_that_is_gone_is_counted(system: System):
     """A dead letter that nobody took does not count as dead-lettered."""
     system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
@@ -104,6 +119,7 @@ def test_dead_letter_queue_that_is_gone_is_counted(system: System):
     assert system.redis.hget(system.keys.ledger, "f|dead_letter_errors") == b"1"
 
 
+@pytest.mark.parity("both.dead-letter-and-destination", "record.arn", "record.digits")
 def test_destinations_get_records(system: System, queue_messages):
     """OnSuccess and OnFailure get AWS's record; the dead-letter queue is sent to as well."""
     config = EventInvokeConfig(
@@ -134,6 +150,7 @@ def test_destinations_get_records(system: System, queue_messages):
     assert system.ledger().total.dead_lettered == 1
 
 
+@pytest.mark.parity("age.looks-ahead", "age.90")
 def test_age_is_looked_at_ahead(system: System, queue_messages):
     """With 90 s of age there is one retry; the next would come too late, and the event is given up at once."""
     config = EventInvokeConfig(maximum_event_age=90, on_failure=create_queue(system, "bad"))
@@ -148,6 +165,7 @@ def test_age_is_looked_at_ahead(system: System, queue_messages):
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 2)
 
 
+@pytest.mark.parity("age.in-queue", "record.age-unrun")
 def test_event_that_grew_too_old_in_the_queue_is_not_run(system: System, queue_messages):
     """Nothing ran, so the record says so: no response, count 0."""
     config = EventInvokeConfig(maximum_event_age=60, on_failure=create_queue(system, "bad"))
@@ -181,6 +199,7 @@ def test_event_that_grew_too_old_after_an_attempt_tells_of_that_attempt(system: 
     assert record["responsePayload"]["errorMessage"] == "the first time"
 
 
+@pytest.mark.parity("async.zero-concurrency.at-once")
 def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(system: System, queue_messages):
     """No run, no retry: ZeroReservedConcurrency."""
     system.define(function(reserved_concurrency=0, dead_letter_arn=create_queue(system, "dlq")))
@@ -193,6 +212,7 @@ def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(sys
     assert queue_messages("dlq")[0]["attributes"]["ErrorCode"]["StringValue"] == "429"
 
 
+@pytest.mark.parity("async.throttle.no-attempt")
 def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     """While the only place is taken an event backs off 1 s, 2 s, 4 s; then it is run as attempt 1."""
     system.define(function(reserved_concurrency=1))
@@ -213,6 +233,7 @@ def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     assert system.record(request_id)["state"] == "succeeded"
 
 
+@pytest.mark.parity("async.reserved-concurrency")
 def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     """Of five events that are claimed at once two may run; the others are throttled. All places are given back."""
     system.define(function(reserved_concurrency=2))
@@ -230,6 +251,7 @@ def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     assert (ledger.total.succeeded, ledger.total.waiting) == (2, 3)
 
 
+@pytest.mark.parity("async.function-deleted")
 def test_function_deleted_meanwhile(system: System):
     """An event whose function is gone is dropped, and the ledger says why."""
     system.enqueue()
@@ -240,6 +262,7 @@ def test_function_deleted_meanwhile(system: System):
     assert system.ledger().total.dropped == {"FunctionDeleted": 1}
 
 
+@pytest.mark.parity("async.configuration-at-run-time")
 def test_what_runs_is_the_configuration_in_force(system: System):
     """An event that was queued before a change runs with the new configuration."""
     system.enqueue()
@@ -250,6 +273,7 @@ def test_what_runs_is_the_configuration_in_force(system: System):
     assert claimed.function == function(timeout=9)
 
 
+@pytest.mark.parity("async.system-error.no-attempt")
 def test_our_own_failure_uses_up_no_attempt(system: System):
     """A process that could not be started is not the function's fault."""
     system.environments.outcomes = [Lost("no process"), Lost("no process"), Succeeded(b"1")]
@@ -295,6 +319,7 @@ def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved
     assert system.concurrency() == 1
 
 
+@pytest.mark.parity("async.order")
 def test_functions_are_claimed_in_turn(system: System):
     """A backlog of one function does not hold up another."""
     system.define(function("g"))
@@ -307,6 +332,7 @@ def test_functions_are_claimed_in_turn(system: System):
     assert [claimed.invocation.function for claimed in held] == ["f", "f", "g", "f"]
 
 
+@pytest.mark.parity("async.duplicates")
 def test_events_of_a_dead_worker_come_back(system: System):
     """A worker that dies holds its event no longer than its lease; its place is free again as well."""
     request_id = system.enqueue()
@@ -324,6 +350,7 @@ def test_events_of_a_dead_worker_come_back(system: System):
     assert system.ledger().total.succeeded == 1
 
 
+@pytest.mark.parity("async.poison")
 def test_event_that_kills_its_workers_is_given_up(system: System):
     """After five dead workers the event is taken for the cause, and is dropped with a reason of its own."""
     system.enqueue()
