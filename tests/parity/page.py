@@ -11,7 +11,8 @@ _HEAD = """# Parity with AWS
 
 What AWS Lambda's asynchronous invocation does, sentence by sentence, and whether thrice does the same. `make parity`
 writes this page from [the catalogue](../tests/parity/catalogue) and from the marks of the tests; no row claims anything
-without a test. *Same* is what AWS does; *differs* is on purpose, and the row says why; *not yet* has no test.
+without a test. *Same* is what AWS does; *differs* is on purpose, and the row says why; *not yet* has no test. Tests are
+named from the folder `tests`.
 """
 
 

@@ -1,5 +1,6 @@
 """The main job, by a stranger with boto3 and the AWS CLI: in it goes, three times it is tried, dead it is found."""
 
+import base64
 import json
 import subprocess
 from typing import Any
@@ -158,6 +159,37 @@ def test_synchronous_invocation(up: RunningSystem):
     assert (bad["StatusCode"], bad["FunctionError"]) == (200, "Unhandled")
     assert (error["errorType"], error["errorMessage"]) == ("ValueError", "no such sku")
     assert bad["LogResult"]
+
+
+def test_synchronous_invocation_as_a_stream(up: RunningSystem):
+    """The result and the error come as events; the log's tail has all 4 KB, although most of the log went ahead."""
+    source = (
+        "import time\n"
+        "def handler(event, context):\n"
+        "    for number in range(300): print(number, 'x' * 50)\n"
+        "    time.sleep(1.5)\n"
+        "    print('late')\n"
+        "    if event: raise ValueError('no such sku')\n"
+        "    return {'n': 1}\n"
+    )
+    up.create_function("streams", source, Timeout=20)
+    client = up.client("lambda")
+
+    def events(payload: bytes) -> list[dict[str, Any]]:
+        answer = client.invoke_with_response_stream(FunctionName="streams", Payload=payload, LogType="Tail")
+        assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+        return list(answer["EventStream"])
+
+    chunk, complete = events(b"{}")
+    (failed,) = events(b"[1]")
+
+    assert json.loads(chunk["PayloadChunk"]["Payload"]) == {"n": 1}
+    tail = base64.b64decode(complete["InvokeComplete"]["LogResult"])
+    assert len(tail) == 4096
+    assert b"299 xx" in tail
+    assert b"\nlate\nEND RequestId: " in tail
+    assert failed["InvokeComplete"]["ErrorCode"] == "Unhandled"
+    assert json.loads(failed["InvokeComplete"]["ErrorDetails"])["errorMessage"] == "no such sku"
 
 
 def test_handler_reaches_us_with_boto3(up: RunningSystem):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,18 +15,33 @@ from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
 from worker.invocation import Crashed, Invocation, Lost, Outcome, Succeeded, Throttled, TimedOut
 from worker.queue import EventQueue
-from worker.reply import Reply
+from worker.reply import Reply, encode_part
 
 
-def called(system: System, settings: Settings, act: Callable[[Claimed], object]) -> Reply:
-    """The reply to a call of `f`, while `act` plays the worker that has claimed it."""
+async def waiting_for_the_whole(queue: EventQueue, invocation: Invocation) -> Reply:
+    """Ask as Invoke does."""
+    return await queue.call(invocation, function())
 
-    async def call() -> Reply:
+
+async def reading_parts(queue: EventQueue, invocation: Invocation) -> list[bytes | Reply]:
+    """Ask as InvokeWithResponseStream does."""
+    return [part async for part in queue.stream(invocation, function())]
+
+
+def called(
+    system: System,
+    settings: Settings,
+    act: Callable[[Claimed], object],
+    ask: Callable[..., Any] = waiting_for_the_whole,
+) -> Any:
+    """What `ask` gets of a call of `f`, while `act` plays the worker that has claimed it."""
+
+    async def call() -> Any:
         redis = config_redis.connect_async(settings)
         waiting = config_redis.connect_async(settings, socket_timeout=None)
         queue = EventQueue(system.redis, system.keys, async_redis=redis, waiting=waiting)
         invocation = Invocation(new_request_id(), "f", "arn:f", b'{"n":1}', system.clock.now(), is_synchronous=True)
-        waits = asyncio.create_task(queue.call(invocation, function()))
+        waits = asyncio.create_task(ask(queue, invocation))
         try:
             held: list[Claimed] = []
             while not held:
@@ -166,3 +182,22 @@ def test_synchronous_call_has_no_destinations(system: System, settings: Settings
 
     assert [queue_messages(name) for name in ("good", "bad", "dlq")] == [[], [], []]
     assert system.environments.runs != []
+
+
+def test_reply_stands_behind_the_parts_of_its_answer(system: System, settings: Settings):
+    """The settlement puts it at the end of what the caller has not read yet; the message says that parts are wanted."""
+
+    def act(claimed: Claimed) -> None:
+        assert claimed.details["stream"] is True
+        parts = (encode_part(number, data) for number, data in ((1, b"a"), (2, b"b")))
+        with system.redis.pipeline(transaction=True) as pipe:
+            pipe.rpush("parts", *parts)
+            pipe.rename("parts", system.keys.reply(claimed.invocation.request_id))
+            pipe.execute()
+        system.worker.call(claimed)
+
+    system.environments.outcomes = [Succeeded(b"")]
+    *parts, reply = called(system, settings, act, reading_parts)
+
+    assert parts == [b"a", b"b"]
+    assert reply.outcome == Succeeded(b"")
