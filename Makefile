@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each sets up what it needs first, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check bench chaos clean
+.PHONY: help setup up demo test check parity bench chaos clean
 
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
@@ -27,6 +27,10 @@ check: ## Lint, types, import contracts, formatting
 	@ruff format --check .
 	@mypy
 	@lint-imports --no-logo
+
+parity: ## Write docs/parity.md from the catalogue and the tests' marks
+	@sh scripts/setup.sh dev
+	@python -m tests.parity
 
 bench: ## Measure thrice beside stock Celery, in some ten minutes, and print the figures
 	@sh scripts/setup.sh runtime

@@ -10,7 +10,10 @@ MAX_SYNC_PAYLOAD = 6_291_456
 #: A synchronous response is refused only above this size: AWS's check is 100 bytes generous. Source: recordings.
 MAX_SYNC_RESPONSE = 6_291_556
 
-#: A response that is streamed to its caller (200 MB). Source: AWS Lambda Developer Guide, "Response streaming".
+#: Largest payload of the legacy InvokeAsync. Source: AWS Lambda API reference, InvokeAsync.
+MAX_INVOKE_ASYNC = 262_144
+
+#: Largest streamed response (200 MB). Source: AWS Lambda Developer Guide, "Lambda quotas".
 MAX_STREAMED_RESPONSE = 209_715_200
 
 #: How long an event may wait before it is given up. Source: PutFunctionEventInvokeConfig.

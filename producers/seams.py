@@ -1,6 +1,6 @@
 """What every service is handed when it is built, and what the gateway hands to each of its methods."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,6 +103,11 @@ class FileRange:
     path: Path
     offset: int
     length: int
+
+
+#: The events of a streaming member of an answer, each by its name in the model: {"PayloadChunk": {"Payload": b"…"}}.
+#: A store that fails on the way ends the stream with an error. Closed when the caller hangs up.
+EventStream = AsyncGenerator[Mapping[str, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class Attempt:
     started_at: datetime
     duration_ms: float
     log_stream: str = ""
-    log: tuple[LogEvent, ...] = ()
+    log: tuple[LogEvent, ...] = ()  # what has not been handed on while it ran
     init_duration_ms: float | None = None  # only when this attempt started the environment
     max_memory_mb: int = 0
+    log_tail: bytes = b""  # the last 4 KB of the whole log, for a caller who waits

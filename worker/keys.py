@@ -191,7 +191,7 @@ class Keys:
         return self._key("call", request_id)
 
     def reply(self, request_id: str) -> str:
-        """LIST: the answer of one synchronous invocation; expires."""
+        """LIST: the answer of one synchronous invocation, before it parts of a streamed result; expires."""
         return self._key("reply", request_id)
 
     def log(self, function: str) -> str:

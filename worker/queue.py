@@ -6,8 +6,8 @@ one alone costs one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from worker.errors import StoreUnavailable
 from worker.function import FunctionConfiguration
 from worker.invocation import Invocation, Lost
 from worker.keys import Keys
-from worker.reply import Reply
+from worker.reply import Reply, decode_part
 from worker.scripts import LIBRARY, source
 from worker.transport.script import Script
 
@@ -106,22 +106,64 @@ class EventQueue:
         Raises:
             StoreUnavailable: Redis did not take it.
         """
-        assert self._call is not None
-        assert self._waiting is not None
-        keys, patience = self._keys, function.timeout + limits.INIT_TIMEOUT + PATIENCE
-        patience_ms = int(patience * 1000)
-        head = event_message.head(invocation, event_message.CALL, patience_ms=patience_ms)
+        patience = _patience(function)
         try:
-            await self._call(
-                keys=[keys.calls, keys.call(invocation.request_id), keys.clock],
-                args=[invocation.function, head, event_message.TAIL, patience_ms],
-            )
-            answer = await self._waiting.blpop([keys.reply(invocation.request_id)], timeout=patience)
+            await self._ask(invocation, patience)
+            answer = await self._answer(invocation.request_id, within=patience)
         except RedisError as error:
             raise StoreUnavailable(str(error)) from error
-        if answer is None:
-            return Reply(Lost(f"no worker answered within {patience:g} s"))
-        return Reply.decode(cast("bytes", answer[1]))
+        return Reply.decode(answer) if answer is not None else _unanswered(patience)
+
+    async def stream(
+        self, invocation: Invocation, function: FunctionConfiguration
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        """As `call`, for a caller who wants the result in parts as it is made; the `Reply` comes last.
+
+        A result that was not made in parts is in the reply. Who closes this is not written to any more.
+
+        Raises:
+            StoreUnavailable: Redis did not take it, or does not answer any more.
+        """
+        loop, patience = asyncio.get_running_loop(), _patience(function)
+        deadline = loop.time() + patience
+        number = 0
+        try:
+            await self._ask(invocation, patience, stream=True)
+            while True:
+                answer = await self._answer(invocation.request_id, within=max(0.1, deadline - loop.time()))
+                part = decode_part(answer) if answer is not None else _unanswered(patience)
+                if isinstance(part, Reply):
+                    yield part
+                    return
+                if part[0] > number:  # else Redis was given it twice
+                    number, data = part
+                    yield data
+        except RedisError as error:
+            raise StoreUnavailable(str(error)) from error
+        finally:
+            await self._hang_up(invocation.request_id)
+
+    async def _ask(self, invocation: Invocation, patience: float, **more: Any) -> None:
+        """Put a call on its queue. `more` are further headers of its message."""
+        assert self._call is not None
+        keys, patience_ms = self._keys, int(patience * 1000)
+        head = event_message.head(invocation, event_message.CALL, patience_ms=patience_ms, **more)
+        await self._call(
+            keys=[keys.calls, keys.call(invocation.request_id), keys.clock],
+            args=[invocation.function, head, event_message.TAIL, patience_ms],
+        )
+
+    async def _answer(self, request_id: str, *, within: float) -> bytes | None:
+        """The next part of an answer; None: there was none `within` so many seconds."""
+        assert self._waiting is not None
+        answer = await self._waiting.blpop([self._keys.reply(request_id)], timeout=within)
+        return cast("bytes", answer[1]) if answer is not None else None
+
+    async def _hang_up(self, request_id: str) -> None:
+        """Say that nobody waits for an answer. Where it cannot be said, what is written for nobody expires."""
+        assert self._async_redis is not None
+        with suppress(RedisError):
+            await self._async_redis.unlink(self._keys.call(request_id), self._keys.reply(request_id))
 
     async def _enqueue_batch(self, events: Sequence[_Event]) -> None:
         assert self._enqueue_async is not None
@@ -133,6 +175,15 @@ class EventQueue:
             "keys": [keys.invocations, keys.ledger, keys.clock],
             "args": [str(keys), self._delay_ms, event_message.TAIL, *(part for event in events for part in event)],
         }
+
+
+def _patience(function: FunctionConfiguration) -> float:
+    """For how long a caller waits, in seconds."""
+    return function.timeout + limits.INIT_TIMEOUT + PATIENCE
+
+
+def _unanswered(patience: float) -> Reply:
+    return Reply(Lost(f"no worker answered within {patience:g} s"))
 
 
 def _event(invocation: Invocation) -> _Event:

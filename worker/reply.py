@@ -1,10 +1,12 @@
-"""The answer of a synchronous invocation, on its way from the worker to the caller who waits for it."""
+"""The answer of a synchronous invocation, on its way from the worker to the caller who waits for it.
+
+It is one `Reply`; before that of a streamed answer come parts of the result, each with its number.
+"""
 
 from dataclasses import dataclass
 
 import orjson
 
-from config import limits
 from worker.function import LATEST
 from worker.invocation import Attempt, Crashed, FunctionError, Lost, Outcome, Succeeded, Throttled, TimedOut
 
@@ -22,8 +24,7 @@ class Reply:
     @classmethod
     def of(cls, attempt: Attempt, version: str) -> "Reply":
         """The reply for a finished attempt at that version."""
-        log = "".join(event.message if event.message.endswith("\n") else event.message + "\n" for event in attempt.log)
-        return cls(attempt.outcome, log.encode("utf-8", "replace")[-limits.MAX_LOG_TAIL :], version)
+        return cls(attempt.outcome, attempt.log_tail, version)
 
     def encode(self) -> bytes:
         """A line of JSON that says what the outcome is, the response's bytes as they are, and the log's tail."""
@@ -58,3 +59,20 @@ class Reply:
             case kind:
                 outcome = _ERRORS[kind](response, header["error_type"], header["error_message"])
         return cls(outcome, log_tail, header["version"])
+
+
+#: What a part begins with; a reply begins with a brace.
+_PART = b"+"
+
+
+def encode_part(number: int, data: bytes) -> bytes:
+    """A part of a streamed result; `number` is 1 for the first."""
+    return b"%b%d\n%b" % (_PART, number, data)
+
+
+def decode_part(encoded: bytes) -> tuple[int, bytes] | Reply:
+    """A part with its number, or the reply that ends the answer."""
+    if not encoded.startswith(_PART):
+        return Reply.decode(encoded)
+    number, _, data = encoded[len(_PART) :].partition(b"\n")
+    return int(number), data

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -30,7 +30,7 @@ from producers.gateway.head import Head
 from producers.gateway.model import Operation, Service, load_services
 from producers.gateway.parse import Parameters, parse, parse_form
 from producers.gateway.route import Router, UnknownService
-from producers.gateway.serialize import Answer, serialize
+from producers.gateway.serialize import Answer, Parts, serialize
 from producers.gateway.signature import Caller, SignatureVerifier
 from producers.gateway.signature_v2 import with_headers_of_url
 from producers.gateway.validate import Validator
@@ -42,6 +42,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Hook = Callable[[], Any]
+T = TypeVar("T")
 
 _log = logging.getLogger("thrice.gateway")
 
@@ -105,7 +106,10 @@ class Gateway:
             answer = serialize_error(unknown.protocol, self._explain(unknown), request_id)
         else:
             answer = await self._answer(head, service, receive, request_id)
-        await self._send(answer, head, request_id, send)
+        if isinstance(answer.body, bytes | FileRange):
+            await self._send(answer, answer.body, head, request_id, send)
+        else:
+            await _send_parts(answer, answer.body, head, request_id, receive, send)
 
     # --- the main path ------------------------------------------------------------------------------------------
 
@@ -152,17 +156,7 @@ class Gateway:
         if not operation.is_async:
             call = partial(operation.method, request, **parameters)
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        work = asyncio.ensure_future(operation.method(request, **parameters))
-        hung_up = asyncio.ensure_future(_hung_up(receive))
-        try:
-            await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                raise CallerGone
-            return work.result()
-        finally:
-            work.cancel()
-            hung_up.cancel()
-            await asyncio.gather(work, hung_up, return_exceptions=True)
+        return await _while_the_caller_waits(operation.method(request, **parameters), receive)
 
     def _explain(self, unknown: UnknownService) -> ApiError:
         known = ", ".join(sorted({service.name for service in self._services}))
@@ -173,22 +167,24 @@ class Gateway:
 
     # --- the answer ---------------------------------------------------------------------------------------------
 
-    async def _send(self, answer: Answer, head: Head, request_id: str, send: Send) -> None:
-        if not isinstance(answer.body, FileRange):
-            await _start(answer, len(answer.body), head, request_id, send)
+    async def _send(self, answer: Answer, body: bytes | FileRange, head: Head, request_id: str, send: Send) -> None:
+        if isinstance(body, bytes):
+            await _start(answer, len(body), head, request_id, send)
             has_body = head.method != "HEAD" and answer.status not in _BODILESS
-            await send({"type": "http.response.body", "body": answer.body if has_body else b""})
+            await send({"type": "http.response.body", "body": body if has_body else b""})
             return
         loop = asyncio.get_running_loop()
         try:
-            file = await loop.run_in_executor(self._threads, _open_at, answer.body)
+            file = await loop.run_in_executor(self._threads, _open_at, body)
         except FileNotFoundError:
             refusal = ApiError("ServiceUnavailable", "The object was replaced at this moment. Try again.", 503)
-            await self._send(serialize_error("rest-xml", refusal, request_id), head, request_id, send)
+            refused = serialize_error("rest-xml", refusal, request_id)
+            assert isinstance(refused.body, bytes), "a refusal is a text"
+            await self._send(refused, refused.body, head, request_id, send)
             return
         with file:
-            await _start(answer, answer.body.length, head, request_id, send)
-            await self._stream(file, answer.body.length, head, send)
+            await _start(answer, body.length, head, request_id, send)
+            await self._stream(file, body.length, head, send)
 
     async def _stream(self, file: IO[bytes], length: int, head: Head, send: Send) -> None:
         left = 0 if head.method == "HEAD" else length
@@ -250,17 +246,49 @@ def _request(head: Head, operation: Operation, caller: Caller, body: Body, reque
     )
 
 
+async def _while_the_caller_waits(work: Awaitable[T], receive: Receive) -> T:
+    """Do `work`; a caller who hangs up takes it with him.
+
+    Raises:
+        CallerGone: he did.
+    """
+    doing = asyncio.ensure_future(work)
+    hung_up = asyncio.ensure_future(_hung_up(receive))
+    try:
+        await asyncio.wait({doing, hung_up}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise CallerGone
+        return doing.result()
+    finally:
+        doing.cancel()
+        hung_up.cancel()
+        await asyncio.gather(doing, hung_up, return_exceptions=True)
+
+
+async def _send_parts(answer: Answer, parts: Parts, head: Head, request_id: str, receive: Receive, send: Send) -> None:
+    """Send a body of unknown length, each part as soon as there is one."""
+
+    async def forward() -> None:
+        async for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+
+    await _start(answer, None, head, request_id, send)
+    async with contextlib.aclosing(parts):
+        await _while_the_caller_waits(forward(), receive)
+    await send({"type": "http.response.body"})
+
+
 async def _hung_up(receive: Receive) -> None:
     """Return when the caller closes the connection."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _start(answer: Answer, length: int, head: Head, request_id: str, send: Send) -> None:
+async def _start(answer: Answer, length: int | None, head: Head, request_id: str, send: Send) -> None:
     headers = {**answer.headers, "x-amzn-requestid": request_id}
     if "x-amz-request-id" in answer.headers:
         headers["x-amz-id-2"] = request_id
-    if head.method != "HEAD" and answer.status not in _BODILESS:
+    if length is not None and head.method != "HEAD" and answer.status not in _BODILESS:
         headers["content-length"] = str(length)
     raw = [(name.encode("latin-1"), _header_bytes(value)) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

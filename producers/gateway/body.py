@@ -30,9 +30,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 #: Largest request of CreateFunction and of UpdateFunctionCode. Source: recorded error messages of CreateFunction.
 MAX_CODE_REQUEST = 70_167_211
 
-#: Largest payload of the legacy InvokeAsync. Source: AWS Lambda API reference, InvokeAsync.
-MAX_INVOKE_ASYNC = 262_144
-
 #: Largest object of one PutObject (5 GiB). Source: Amazon S3 User Guide, "Uploading objects".
 MAX_OBJECT = 5 * 1024**3
 
@@ -76,14 +73,14 @@ class Limit:
 def limit_of(service: Service, route: Route | None, head: Head) -> Limit:
     """The limit of an operation; of the service, where only the body will tell the operation."""
     name = route.operation.name if route else "one"
-    if service.name == "lambda" and name == "Invoke":
+    if service.name == "lambda" and name in ("Invoke", "InvokeWithResponseStream"):
         kind = head.headers.get("x-amz-invocation-type", "RequestResponse")
         size = limits.MAX_ASYNC_PAYLOAD if kind == "Event" else limits.MAX_SYNC_PAYLOAD
         text = f"{{size}} byte payload is too large for the {kind} invocation type (limit {size} bytes)"
         return Limit(size, text)
     if service.name == "lambda":
         sizes = {"CreateFunction": MAX_CODE_REQUEST, "UpdateFunctionCode": MAX_CODE_REQUEST}
-        size = MAX_INVOKE_ASYNC if name == "InvokeAsync" else sizes.get(name, MAX_REQUEST)
+        size = limits.MAX_INVOKE_ASYNC if name == "InvokeAsync" else sizes.get(name, MAX_REQUEST)
         return Limit(size, f"Request must be smaller than {size} bytes for the {name} operation")
     if service.protocol == "rest-xml" and route and is_spooled(route):
         return Limit(MAX_OBJECT, "Your proposed upload exceeds the maximum allowed size")

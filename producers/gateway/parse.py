@@ -69,9 +69,9 @@ def parse_form(head: Head, body: bytes) -> Mapping[str, str]:
 
 
 def _read_payload(parameters: Parameters, payload: Member, body: bytes, operation: Operation) -> None:
-    """Put the one member that is the whole body among the parameters; an empty body is none."""
+    """Put the one member that is the whole body among the parameters; an empty body is none, unless one must be."""
     kind = payload.shape.type_name
-    if kind == "blob" and body:
+    if kind == "blob" and (body or _is_required(payload, operation)):
         parameters[payload.name] = body
     elif kind == "string" and body:
         parameters[payload.name] = _text(body, operation.service.protocol)
@@ -83,6 +83,10 @@ def _read_payload(parameters: Parameters, payload: Member, body: bytes, operatio
             if tag(root) not in (payload.wire_name, payload.shape.name):
                 raise malformed_xml(f"the root is '{tag(root)}', not '{payload.wire_name}'")
             parameters[payload.name] = structure_from_xml(payload.shape, root, operation)
+
+
+def _is_required(payload: Member, operation: Operation) -> bool:
+    return operation.input is not None and payload.name in operation.input.shape.required_members
 
 
 def _text(body: bytes, protocol: str) -> str:

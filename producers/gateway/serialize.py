@@ -5,7 +5,7 @@ not know is a bug of the service and raises, so that it is found by its first te
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -13,11 +13,13 @@ from typing import Any
 
 import orjson
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+from redis.exceptions import RedisError
 
 from producers.errors import ApiError
-from producers.gateway import markup
+from producers.gateway import event_stream, markup, refusals
 from producers.gateway.model import Layout, Member, Operation, json_content_type
-from producers.seams import FileRange, Response
+from producers.seams import EventStream, FileRange, Response
+from worker.errors import StoreUnavailable
 
 #: The names of S3's roots where they are not those of the model's shapes. Clients in Java and Go look at them.
 _S3_ROOTS: Mapping[str, str] = {
@@ -34,13 +36,17 @@ _S3_ROOTS: Mapping[str, str] = {
 _EMPTY = (204, 304)
 
 
+#: A body that is made while it is sent.
+Parts = AsyncGenerator[bytes, None]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back over the wire."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes | FileRange = b""
+    body: bytes | FileRange | Parts = b""
 
 
 def serialize(operation: Operation, result: Any, request_id: str) -> Answer:
@@ -125,13 +131,15 @@ def _rest_answer(operation: Operation, members: Mapping[str, Any]) -> Answer:
 
 
 def _rest_type(operation: Operation, layout: Layout) -> str:
+    if layout.payload is not None and _is_event_stream(layout.payload.shape):
+        return event_stream.CONTENT_TYPE
     if operation.service.protocol == "rest-json":
         return "application/json"
     is_blob = layout.payload is not None and layout.payload.shape.type_name == "blob"
     return "binary/octet-stream" if is_blob else "application/xml"
 
 
-def _rest_body(operation: Operation, layout: Layout, members: Mapping[str, Any]) -> bytes | FileRange:
+def _rest_body(operation: Operation, layout: Layout, members: Mapping[str, Any]) -> bytes | FileRange | Parts:
     if layout.payload is not None:
         value = members.get(layout.payload.name)
         return b"" if value is None else _payload(operation, layout.payload, value)
@@ -145,7 +153,10 @@ def _rest_body(operation: Operation, layout: Layout, members: Mapping[str, Any])
     return _xml_root(operation, name, markup.members(layout.shape, members))
 
 
-def _payload(operation: Operation, payload: Member, value: Any) -> bytes | FileRange:
+def _payload(operation: Operation, payload: Member, value: Any) -> bytes | FileRange | Parts:
+    if _is_event_stream(payload.shape):
+        assert isinstance(payload.shape, StructureShape)
+        return _messages(payload.shape, value)
     if isinstance(value, bytes | FileRange):
         return value
     if isinstance(value, str):
@@ -159,6 +170,33 @@ def _payload(operation: Operation, payload: Member, value: Any) -> bytes | FileR
 def _xml_root(operation: Operation, name: str, content: str) -> bytes:
     namespace = markup.attribute("xmlns", operation.service.namespace)
     return (markup.DECLARATION + markup.element(name, content, namespace)).encode()
+
+
+# --- event streams --------------------------------------------------------------------------------------------------
+
+
+def _is_event_stream(shape: Shape) -> bool:
+    return bool(shape.serialization.get("eventstream"))
+
+
+async def _messages(union: StructureShape, events: EventStream) -> Parts:
+    """The messages of a stream; a store that fails ends it with an error, since the status has long been sent."""
+    try:
+        async for members in events:
+            name, value = event_stream.only_event(members)
+            yield _message(name, union.members[name], value)
+    except (RedisError, StoreUnavailable) as lost:
+        yield event_stream.error(refusals.UNAVAILABLE["rest-json"], f"The store did not answer: {lost}")
+    finally:
+        await events.aclose()
+
+
+def _message(name: str, shape: Shape, members: Mapping[str, Any]) -> bytes:
+    assert isinstance(shape, StructureShape)
+    payload = event_stream.payload_member(shape)
+    if payload is not None:
+        return event_stream.event(name, members[payload], "application/octet-stream")
+    return event_stream.event(name, orjson.dumps(_to_json(shape, members)), "application/json")
 
 
 def header_text(shape: Shape, value: Any) -> str:

@@ -47,6 +47,28 @@ class Lambda(Versions, Aliases, EventInvokeConfigs, Concurrency, Permissions, La
         call = Call(name, InvocationType, Payload, ClientContext, wants_log=LogType == "Tail")
         return await self._invoker.invoke(call, request)
 
+    async def invoke_async(self, request: Request, FunctionName: str, InvokeArgs: bytes) -> Response:
+        """Run a function later, as it was asked for before there was Invoke: less payload, and no trace."""
+        name = self._name(request, FunctionName)
+        call = Call(name, "Event", InvokeArgs, None, wants_log=False, largest=limits.MAX_INVOKE_ASYNC, is_traced=False)
+        await self._invoker.invoke(call, request)
+        return Response({"Status": 202}, status=202)
+
+    async def invoke_with_response_stream(
+        self,
+        request: Request,
+        FunctionName: str,
+        InvocationType: str = "RequestResponse",
+        LogType: str = "None",
+        ClientContext: str | None = None,
+        Payload: bytes = b"",
+        Qualifier: str | None = None,
+    ) -> Response:
+        """Run a function now (`RequestResponse`) or not at all (`DryRun`); its result comes as an event stream."""
+        name = self._name(request, FunctionName, Qualifier)
+        call = Call(name, InvocationType, Payload, ClientContext, wants_log=LogType == "Tail")
+        return await self._invoker.stream(call, request)
+
     def deliver(
         self,
         pipe: Pipeline,

@@ -48,6 +48,12 @@ def violation(value: object, field: str, rule: str) -> str:
     return f"1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {rule}"
 
 
+def unsupported_media_type(content_type: str) -> ApiError:
+    """The body says of itself that it is no JSON."""
+    text = f"The content type of the request body is {content_type}, which is not JSON. Send application/json, or none."
+    return _refusal("UnsupportedMediaTypeException", text, 415)
+
+
 def too_large(message: str) -> ApiError:
     """A payload or a package has too many bytes."""
     return ApiError("RequestEntityTooLargeException", message, 413)

@@ -4,11 +4,16 @@ Name, qualifier and payload are checked, whatever the type of the call. Concurre
 see when the event runs; so it is with an event that belongs to a loop, too, while who waits for an answer is told now.
 An `Event` is answered with 202 as soon as it is stored, a `RequestResponse` with what the handler returned, a `DryRun`
 with 204. The id of the request is the id of the invocation, on every attempt.
+
+`stream` answers a `RequestResponse` with an event stream: the result in parts, as the worker sends them, and at the end
+how it went. What is known before the first part (a throttled call, a lost one) is still a refusal of the whole.
 """
 
 import base64
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis.asyncio import Redis as AsyncRedis
 from redis.client import Pipeline
@@ -17,9 +22,9 @@ from redis.exceptions import RedisError
 from producers.errors import ApiError
 from producers.lambda_.errors import function_not_found, recursive_invocation, throttled
 from producers.lambda_.names import FunctionName
-from producers.lambda_.payload import EMPTY, check_client_context, check_payload
+from producers.lambda_.payload import EMPTY, check_client_context, check_content_type, check_payload
 from producers.lambda_.version import version_named
-from producers.seams import Request, Response
+from producers.seams import EventStream, Request, Response
 from worker import qualifier
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
@@ -46,6 +51,10 @@ class InvocationQueue(Protocol):
         """Have it run at once, or raise `StoreUnavailable`."""
         ...
 
+    def stream(self, invocation: Invocation, function: FunctionConfiguration) -> AsyncGenerator[bytes | Reply, None]:
+        """The same, with the result in parts before the reply."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -56,6 +65,8 @@ class Call:
     payload: bytes
     client_context: str | None
     wants_log: bool
+    largest: int | None = None  # payload in bytes, where it is not what the type allows
+    is_traced: bool = True  # the function gets the caller's trace
 
 
 class Invoker:
@@ -74,10 +85,7 @@ class Invoker:
             ApiError: it is refused, or could not be run.
             StoreUnavailable: Redis does not answer. Nothing was accepted.
         """
-        stored = await self._find(call.name)
-        check_payload(call.payload or EMPTY, call.invocation_type)
-        if call.client_context is not None:
-            check_client_context(call.client_context)
+        stored = await self._admit(call, request)
         if call.invocation_type == "DryRun":
             return Response({"StatusCode": 204}, status=204)
         invocation = self._invocation(call, request)
@@ -89,6 +97,40 @@ class Invoker:
             raise recursive_invocation()
         reply = await self._queue.call(invocation, function)
         return _answer(reply, wants_log=call.wants_log)
+
+    async def stream(self, call: Call, request: Request) -> Response:
+        """Do what `call` asks for, and answer with an event stream.
+
+        Raises:
+            ApiError: it is refused, or could not be run.
+            StoreUnavailable: Redis does not answer. Nothing was accepted.
+        """
+        stored = await self._admit(call, request)
+        if call.invocation_type == "DryRun":
+            return Response({"StatusCode": 204}, status=204)
+        function = await self._version(stored, call.name, request.request_id)
+        if is_loop(runs_of(request.trace_header, function.name).times, function):
+            raise recursive_invocation()
+        parts = self._queue.stream(self._invocation(call, request), function)
+        first = await anext(parts)
+        if isinstance(first, Reply) and (refusal := _refusal(first)) is not None:
+            await parts.aclose()
+            raise refusal
+        members: dict[str, object] = {
+            "StatusCode": 200,
+            "ExecutedVersion": function.version,
+            "EventStream": _events(first, parts, wants_log=call.wants_log),
+        }
+        return Response(members)
+
+    async def _admit(self, call: Call, request: Request) -> bytes | str:
+        """See that `call` may be made; give the function's stored configuration."""
+        stored = await self._find(call.name)
+        check_content_type(request.headers.get("content-type"))
+        check_payload(call.payload or EMPTY, call.invocation_type, call.largest)
+        if call.client_context is not None:
+            check_client_context(call.client_context)
+        return stored
 
     async def _find(self, name: FunctionName) -> bytes | str:
         """The function's stored configuration, not yet parsed: most calls need to know only that it is there."""
@@ -128,7 +170,7 @@ class Invoker:
             invoked_arn=call.name.asked_arn,
             payload=call.payload or EMPTY,
             accepted_at=self._clock.now(),
-            trace_header=request.trace_header,
+            trace_header=request.trace_header if call.is_traced else None,
             client_context=call.client_context if is_synchronous else None,
             is_synchronous=is_synchronous,
             root=root_of(request.trace_header) or "",
@@ -137,17 +179,45 @@ class Invoker:
 
 def _answer(reply: Reply, *, wants_log: bool) -> Response:
     members: dict[str, object] = {"StatusCode": 200, "ExecutedVersion": reply.version}
+    if (refusal := _refusal(reply)) is not None:
+        raise refusal
     match reply.outcome:
         case Succeeded(response):
             members["Payload"] = response
         case FunctionError():
             members |= {"Payload": reply.outcome.response, "FunctionError": "Unhandled"}
+    return Response(members | _log_result(reply, wants_log=wants_log))
+
+
+def _refusal(reply: Reply) -> ApiError | None:
+    """What a caller is told whose invocation has no result; None: it has one."""
+    match reply.outcome:
         case Throttled(reserved_concurrency):
-            raise throttled(is_reserved=reserved_concurrency is not None)
+            return throttled(is_reserved=reserved_concurrency is not None)
         case Lost(reason):
-            raise ApiError(
-                "ServiceException", f"The function was not run to its end: {reason}.", 500, members={"Type": "Service"}
-            )
-    if wants_log:
-        members["LogResult"] = base64.b64encode(reply.log_tail).decode()
-    return Response(members)
+            text = f"The function was not run to its end: {reason}."
+            return ApiError("ServiceException", text, 500, members={"Type": "Service"})
+    return None
+
+
+def _log_result(reply: Reply, *, wants_log: bool) -> dict[str, str]:
+    return {"LogResult": base64.b64encode(reply.log_tail).decode()} if wants_log else {}
+
+
+async def _events(first: bytes | Reply, rest: AsyncGenerator[bytes | Reply, None], *, wants_log: bool) -> EventStream:
+    """The parts of a result and how it ended, by AWS's names."""
+    async with aclosing(rest):
+        part = first
+        while not isinstance(part, Reply):
+            yield {"PayloadChunk": {"Payload": part}}
+            part = await anext(rest)
+        if isinstance(part.outcome, Succeeded) and part.outcome.response:
+            yield {"PayloadChunk": {"Payload": part.outcome.response}}
+        yield {"InvokeComplete": _completion(part) | _log_result(part, wants_log=wants_log)}
+
+
+def _completion(reply: Reply) -> dict[str, Any]:
+    if isinstance(reply.outcome, FunctionError):
+        return {"ErrorCode": "Unhandled", "ErrorDetails": reply.outcome.response.decode("utf-8", "replace")}
+    refusal = _refusal(reply)  # what went wrong after the first part, too late for a status of its own
+    return {"ErrorCode": refusal.code, "ErrorDetails": refusal.message} if refusal is not None else {}

@@ -14,6 +14,9 @@ from producers.lambda_.errors import invalid_parameter, not_found, violated, vio
 from worker.arn import function_arn
 from worker.function import LATEST
 
+#: Operations that need the permission InvokeFunction.
+_INVOCATIONS = ("Invoke", "InvokeWithResponseStream")
+
 #: Source: the shape NamespacedFunctionName of AWS's service model, with names for the parts.
 _FORM = re.compile(
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?"
@@ -85,7 +88,7 @@ def parse(text: str, qualifier: str | None, place: Place, operation: str) -> Fun
 
 
 def _not_authorized(arn: str, place: Place, operation: str) -> ApiError:
-    action = "lambda:InvokeFunction" if operation == "Invoke" else f"lambda:{operation}"
+    action = "lambda:InvokeFunction" if operation in _INVOCATIONS else f"lambda:{operation}"
     return ApiError(
         "AccessDeniedException",
         f"User: arn:aws:iam::{place.account}:root is not authorized to perform: {action} on resource: {arn} "

@@ -8,24 +8,39 @@ import orjson
 
 from config import limits
 from producers.errors import ApiError
-from producers.lambda_.errors import too_large
+from producers.lambda_.errors import too_large, unsupported_media_type
 
 #: The payload of a call that sends none.
 EMPTY = b"{}"
 
 _LARGEST = {"Event": limits.MAX_ASYNC_PAYLOAD, "RequestResponse": limits.MAX_SYNC_PAYLOAD}
 
+#: Content types that name another format, so that the body can be no JSON by its own words.
+_NEVER_JSON = ("audio", "font", "image", "multipart", "video")
+_OTHER_FORMATS = (
+    "application/cbor",
+    "application/pdf",
+    "application/xml",
+    "application/yaml",
+    "application/zip",
+    "text/css",
+    "text/csv",
+    "text/html",
+    "text/xml",
+    "text/yaml",
+)
+
 #: Longest client context, in bytes of base64. Source: Invoke, ClientContext.
 MAX_CLIENT_CONTEXT = 3_583
 
 
-def check_payload(payload: bytes, invocation_type: str) -> None:
-    """See that `payload` is JSON and not too large.
+def check_payload(payload: bytes, invocation_type: str, largest: int | None = None) -> None:
+    """See that `payload` is JSON and not too large: not larger than `largest`, or else than its type allows.
 
     Raises:
         ApiError: it is not.
     """
-    largest = _LARGEST.get(invocation_type, limits.MAX_SYNC_PAYLOAD)
+    largest = largest or _LARGEST.get(invocation_type, limits.MAX_SYNC_PAYLOAD)
     if len(payload) > largest:
         raise too_large(
             f"{len(payload)} byte payload is too large for the {invocation_type} invocation type "
@@ -36,6 +51,20 @@ def check_payload(payload: bytes, invocation_type: str) -> None:
         raise _invalid_content(
             f"Could not parse request body into json: Could not parse payload into json: {problem}{_advice(payload)}"
         )
+
+
+def check_content_type(content_type: str | None) -> None:
+    """See that the body is not said to be something else than JSON.
+
+    Many clients say nothing, or what their HTTP library says of any body (`application/octet-stream`, `text/plain`,
+    `application/x-www-form-urlencoded`): those are taken, as on AWS.
+
+    Raises:
+        ApiError: it is said to be.
+    """
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind.partition("/")[0] in _NEVER_JSON or kind in _OTHER_FORMATS or kind.endswith("+xml"):
+        raise unsupported_media_type(kind)
 
 
 def check_client_context(context: str) -> None:

@@ -99,6 +99,7 @@ def test_rules_are_listed_in_pages_by_name(events: Events) -> None:
     assert refusal(events.list_rules, NextToken="?") == ("ValidationException", "Invalid NextToken.")
 
 
+@pytest.mark.parity("events.rule.targets")
 def test_a_rule_is_deleted_only_without_targets(events: Events, redis: Redis, keys: Keys) -> None:
     """With targets it is refused, without it is gone with its schedule, and again it is no error."""
     put(events, "r", {"Id": "1", "Arn": FUNCTION}, ScheduleExpression="rate(1 minute)")
@@ -230,6 +231,7 @@ def test_targets_are_shown_as_they_were_put(events: Events) -> None:
     assert events.list_rule_names_by_target(REQUEST, TargetArn=MISSING) == {"RuleNames": []}
 
 
+@pytest.mark.parity("events.rule.targets")
 def test_a_rule_has_five_targets_at_most(events: Events) -> None:
     """The sixth is refused, and none of its call is put."""
     put(events, "r", *[{"Id": str(number), "Arn": FUNCTION} for number in range(4)])
@@ -325,6 +327,7 @@ def test_an_event_reaches_all_targets_of_all_rules_that_match(events: Events, re
     ]
 
 
+@pytest.mark.parity("events.put.entries")
 def test_an_entry_that_is_wrong_does_not_fail_the_others(events: Events, redis: Redis) -> None:
     """Each entry has its own answer, in order."""
     put(events, "r", {"Id": "1", "Arn": FUNCTION})
@@ -359,6 +362,7 @@ def test_an_entry_that_is_wrong_does_not_fail_the_others(events: Events, redis: 
     assert answer["Entries"][6].keys() == {"EventId"}
 
 
+@pytest.mark.parity("events.put.size")
 def test_entries_that_are_too_large_together_are_refused(events: Events, redis: Redis) -> None:
     """Up to 1 MB of source, type, detail and resources, and 14 bytes for a time."""
     put(events, "r", {"Id": "1", "Arn": FUNCTION})
@@ -399,6 +403,7 @@ def test_a_target_that_is_gone_does_not_keep_the_event_from_the_others(
     assert f"Event {event_id} of rule r was not delivered to target bad: The input for target bad" in caplog.text
 
 
+@pytest.mark.parity("trace.events")
 def test_the_trace_of_the_caller_is_carried_on(events: Events, redis: Redis) -> None:
     """The header of the call stands in for an entry without one."""
     put(events, "r", {"Id": "1", "Arn": FUNCTION})
@@ -409,6 +414,7 @@ def test_the_trace_of_the_caller_is_carried_on(events: Events, redis: Redis) -> 
     assert [one["trace"] for one in delivered(redis)] == ["Root=2", "Root=3"]
 
 
+@pytest.mark.parity("events.pattern.test")
 def test_a_pattern_can_be_tried(events: Events) -> None:
     """The event needs no resources; what is no event is refused."""
     event = dict.fromkeys(("id", "account", "source", "time", "region", "detail-type"), "x")
@@ -450,6 +456,7 @@ def test_an_event_of_another_service_is_matched_within_its_transaction(events: E
     }  # fmt: skip
 
 
+@pytest.mark.parity("events.bus.custom")
 @pytest.mark.parametrize("arn", [BUS + "2", "arn:aws:events:eu-west-1:000000000000:event-bus/default", ARN + "r", "x"])
 def test_there_is_one_event_bus(events: Events, redis: Redis, arn: str) -> None:
     """Everything else is missing as a target."""

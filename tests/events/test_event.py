@@ -13,6 +13,7 @@ ENVELOPE = {"account": "000000000000", "region": "us-east-1"}
 EVENT_ID = "6a7e8feb-b491-4cf7-a9f1-bf3703467718"
 
 
+@pytest.mark.parity("events.form")
 def test_a_put_event_has_the_form_of_aws() -> None:
     """All nine members, the time in whole seconds of UTC, and the same in both forms."""
     event = put_event(
@@ -50,6 +51,7 @@ def test_the_digits_of_a_detail_are_kept() -> None:
     assert event.text.endswith(b'"detail":{"n":1.10,"m":1000000000000000000000000000000}}')
 
 
+@pytest.mark.parity("events.detail")
 @pytest.mark.parametrize("detail", ["", "x", '"text"', "[1]", "null", '{"a":NaN}', '{"a":1}x', '"\\ud800"'])
 def test_a_detail_that_is_no_object_is_refused(detail: str) -> None:
     """Only a JSON object can be a detail."""
@@ -57,6 +59,7 @@ def test_a_detail_that_is_no_object_is_refused(detail: str) -> None:
         put_event(event_id=EVENT_ID, detail_type="t", source="s", time=MOMENT, resources=[], detail=detail, **ENVELOPE)
 
 
+@pytest.mark.parity("events.schedule.event")
 def test_a_scheduled_event_is_told_by_rule_and_due_time_alone() -> None:
     """The same rule and time give the same event; another time another id."""
     rule_arn = "arn:aws:events:us-east-1:000000000000:rule/nightly"

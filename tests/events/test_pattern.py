@@ -14,6 +14,7 @@ def matches(pattern: Any, event: Any) -> bool:
     return compile_pattern(json.dumps(pattern)).matches(prepare(event))
 
 
+@pytest.mark.parity("events.pattern")
 @pytest.mark.parametrize(
     ("pattern", "event", "expected"),
     [
@@ -157,6 +158,7 @@ def test_an_event_matches(pattern: Any, event: Any, expected: bool) -> None:
     assert matches(pattern, event) == expected
 
 
+@pytest.mark.parity("events.pattern.refused")
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [

@@ -24,6 +24,7 @@ def moments(expression: str, after: datetime, count: int) -> list[str]:
     return found
 
 
+@pytest.mark.parity("events.schedule.cron")
 @pytest.mark.parametrize(
     ("expression", "after", "expected"),
     [
@@ -76,6 +77,7 @@ def test_cron_fires_at(expression: str, after: str, expected: list[str]) -> None
     assert actual == expected
 
 
+@pytest.mark.parity("events.schedule.rate")
 @pytest.mark.parametrize(
     ("expression", "elapsed", "expected"),
     [
@@ -101,6 +103,7 @@ def test_a_rate_beyond_the_calendar_never_fires() -> None:
     assert schedule.parse("rate(99999999999999999999 days)", START).next_after(START) is None
 
 
+@pytest.mark.parity("events.schedule.rate")
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [

@@ -59,11 +59,13 @@ def test_without_input_the_event_itself_is_received() -> None:
     assert target_input.payload(target(), EVENT, rule_arn="", rule_name="", ingestion_time="") == EVENT.text
 
 
+@pytest.mark.parity("events.input")
 def test_a_constant_is_received_as_it_was_written() -> None:
     """Input replaces the whole event."""
     assert received(Input='{"a": [1, "x"]}') == {"a": [1, "x"]}
 
 
+@pytest.mark.parity("events.input")
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -96,6 +98,7 @@ def test_a_path_that_cannot_be_read_is_refused(path: str) -> None:
         json_path.parse(path)
 
 
+@pytest.mark.parity("events.input")
 @pytest.mark.parametrize(
     ("template", "paths", "expected"),
     [

@@ -149,6 +149,7 @@ def test_code_of_many_megabytes_is_taken(echo: EchoServer) -> None:
     assert answer["CodeSize"] == 10_000_000
 
 
+@pytest.mark.parity("error.503")
 def test_a_store_that_does_not_answer_is_a_503(echo: EchoServer) -> None:
     """The caller may try again; nothing of our inside is shown."""
     lambda_ = client("lambda", endpoint=echo.url)
@@ -174,6 +175,7 @@ def test_a_bug_of_ours_shows_the_request_id_and_no_trace(echo: EchoServer, caplo
     assert record.exc_info[0] is ZeroDivisionError
 
 
+@pytest.mark.parity("client.not-implemented")
 def test_what_thrice_does_not_implement_is_named_and_not_tried_again(echo: EchoServer) -> None:
     """An operation, a field, a service; with the status that the SDKs do not retry."""
     retrying = {"retries": {"max_attempts": 3}}
@@ -343,6 +345,7 @@ def test_the_body_is_asked_for_only_after_the_signature_was_verified(echo: EchoS
     assert first_line(bad) == "HTTP/1.1 403 Forbidden"
 
 
+@pytest.mark.parity("signature.presigned")
 @pytest.mark.parametrize("version", ["s3v4", None])
 def test_a_presigned_url_opens_without_any_client(version: str | None, echo: EchoServer) -> None:
     """The most common snippet with boto3: presign, then open with anything."""
@@ -363,6 +366,7 @@ def test_a_presigned_url_opens_without_any_client(version: str | None, echo: Ech
 # --- the others -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parity("sqs.protocols")
 def test_sqs_over_json_and_over_the_older_query_protocol(echo: EchoServer) -> None:
     """Both see the same code, and so does boto3's own exception class."""
     sqs = client("sqs", endpoint=echo.url)

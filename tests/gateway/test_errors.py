@@ -65,6 +65,7 @@ def test_boto3_sees_status_code_and_message(
     assert seen_by_boto3(service, serialize_error(service, error, REQUEST_ID)) == seen
 
 
+@pytest.mark.parity("error.body-keys")
 @pytest.mark.parametrize(
     ("error", "body", "headers"),
     [
@@ -90,6 +91,7 @@ def test_lambdas_bodies_are_spelled_as_the_model_says(
     assert answer.headers == {"content-type": "application/json", "x-amzn-errortype": error.code, **headers}
 
 
+@pytest.mark.parity("sqs.query-error")
 def test_sqs_over_json_names_the_shape_in_the_body_and_the_older_code_in_a_header(services: Services) -> None:
     """Whichever of the two codes the service raises."""
     for code in ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"):

@@ -27,6 +27,7 @@ def scope(service: str) -> str:
     )
 
 
+@pytest.mark.parity("client.routing")
 @pytest.mark.parametrize(
     ("request_head", "service"),
     [
@@ -92,7 +93,11 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:f:1"
         (head("POST", INVOKE.format(ARN)), "Invoke", {"FunctionName": ARN}),
         (head("POST", INVOKE.format(ARN.replace(":", "%3A"))), "Invoke", {"FunctionName": ARN}),
         (head("POST", INVOKE.format("a%253Ab")), "Invoke", {"FunctionName": "a%3Ab"}),
-        (head("POST", "/2014-11-13/functions/f/invoke-async/"), "InvokeAsync", {"FunctionName": "f"}),
+        (
+            head("POST", "/2014-11-13/functions/f/invoke-async/"),
+            "InvokeAsync",
+            {"FunctionName": "f", "InvokeArgs": b""},
+        ),
         (head("GET", "/2015-03-31/functions/"), "ListFunctions", {}),
         (
             head("DELETE", f"/2017-03-31/tags/{ARN}?tagKeys=a&tagKeys=b"),

@@ -128,6 +128,7 @@ def _is_refused(head: Head, body: bytes, service: Service) -> bool:
     return False
 
 
+@pytest.mark.parity("signature.verified", "signature.status")
 @pytest.mark.parametrize(
     ("name", "unknown_key", "wrong_secret", "missing", "skewed"),
     [
@@ -246,6 +247,7 @@ def test_a_presigned_url_cannot_be_changed(version: str | None, services: Servic
     assert _is_refused(replace(head, method="PUT"), b"", service)
 
 
+@pytest.mark.parity("signature.presigned")
 def test_a_version_2_url_carries_headers(services: Services) -> None:
     """boto3 writes the headers of a presigned PUT into the query; they count as sent, and a sent one must agree."""
     parameters = {"Bucket": "b", "Key": "k", "ContentType": "text/plain", "Metadata": {"m": "v"}}

@@ -55,6 +55,14 @@ def _put(**changes: Any) -> dict[str, Any]:
     return {"FunctionName": "f", **changes}
 
 
+@pytest.mark.parity(
+    "limit.retries.range",
+    "limit.environment.name",
+    "invoke.name.pattern",
+    "control.create.role",
+    "control.create.architectures",
+    "event-invoke.range",
+)
 @pytest.mark.parametrize(
     ("name", "parameters", "detected"),
     [

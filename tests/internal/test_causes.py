@@ -146,6 +146,7 @@ def test_queue(gateway: Running, cause: Claimed, own: str | None):
     assert header.startswith(own or "Root=1-")
 
 
+@pytest.mark.parity("trace.sqs")
 def test_dead_letter_in_a_queue(system: System, gateway: Running):
     """It says which event it belongs to, as far as its trace goes."""
     sqs = gateway.client("sqs")

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,7 @@ class RecordingQueue:
     reply: Reply = field(default_factory=lambda: Reply(Succeeded(b'{"ok": 1}'), b"END\n"))
     enqueued: list[Invocation] = field(default_factory=list)
     called: list[tuple[Invocation, FunctionConfiguration]] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)  # of a streamed answer, before `reply`
     failure: Exception | None = None
 
     def add(self, pipe: Pipeline, invocation: Invocation) -> None:
@@ -57,6 +58,17 @@ class RecordingQueue:
         """Keep it, and answer."""
         self.called.append((invocation, function))
         return self.reply
+
+    async def stream(
+        self, invocation: Invocation, function: FunctionConfiguration
+    ) -> AsyncGenerator[bytes | Reply, None]:
+        """Keep it, and answer in parts; `failure` comes after them."""
+        self.called.append((invocation, function))
+        for part in self.parts:
+            yield part
+        if self.failure is not None:
+            raise self.failure
+        yield self.reply
 
 
 class System:

@@ -1,99 +1,29 @@
 """Lambda and Logs as unmodified clients see them: boto3 and the AWS CLI, over the gateway's port."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import orjson
 import pytest
-import uvicorn
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from redis import Redis
 
-from config import redis as config_redis
 from config.settings import Settings
-from producers.gateway.app import Gateway
-from producers.lambda_.api import Lambda
-from producers.logs.api import Logs
 from producers.seams import Seams
-from tests.lambda_.system import ARN, ROLE, RecordingQueue, package
-from tests.waiting import wait_until
-from worker.clock import SystemClock
+from tests.lambda_.served import Served, serving
+from tests.lambda_.system import ARN, ROLE, package
 from worker.invocation import FunctionError, Throttled
 from worker.keys import Keys
 from worker.reply import Reply
 
 
-@dataclass(frozen=True)
-class Served:
-    """A gateway that answers."""
-
-    url: str
-    queue: RecordingQueue
-
-    def client(self, service: str) -> Any:
-        """A boto3 client of it, which does not try again."""
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="secret",
-            config=Config(retries={"max_attempts": 0}),
-        )
-
-    def cli(self, *arguments: str) -> str:
-        """What the AWS CLI prints."""
-        environment = {
-            "PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": self.url, "HOME": "/nonexistent",
-        }  # fmt: skip
-        aws = Path(sys.executable).parent / "aws"
-        done = subprocess.run(
-            [aws, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-async def _nothing_internal(*_: object) -> None:
-    raise AssertionError("no internal path is asked for")
-
-
 @pytest.fixture
 def served(settings: Settings, seams: Seams) -> Iterator[Served]:
-    """A gateway with two services, in a thread of its own."""
-    queue = RecordingQueue()
-    async_redis = config_redis.connect_async(settings)
-    gateway = Gateway(
-        {"lambda": Lambda(seams, queue, async_redis), "logs": Logs(seams)},
-        settings=settings,
-        clock=SystemClock(),
-        credentials={"test": "secret"},
-        internal=_nothing_internal,
-    )
-    server = uvicorn.Server(uvicorn.Config(gateway, port=0, lifespan="off", log_config=None, ws="none"))
-
-    async def serve() -> None:
-        await server.serve()
-        await async_redis.aclose()
-
-    thread = threading.Thread(target=asyncio.run, args=[serve()])
-    thread.start()
-    wait_until(lambda: server.started, "the gateway answers")
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Served(f"http://127.0.0.1:{port}", queue)
-    server.should_exit = True
-    thread.join()
+    """A gateway with two services."""
+    with serving(settings, seams) as gateway:
+        yield gateway
 
 
 def create(client: Any, name: str = "f") -> dict[str, Any]:
@@ -104,6 +34,7 @@ def create(client: Any, name: str = "f") -> dict[str, Any]:
     return made
 
 
+@pytest.mark.parity("control.waiters")
 def test_boto3_waits_for_functions_and_invokes_them(served: Served) -> None:
     """Create, both kinds of waiters, Event, RequestResponse, DryRun, delete."""
     client = served.client("lambda")
@@ -169,6 +100,7 @@ def test_boto3_gets_awss_errors(served: Served) -> None:
     assert missing["Type"] == "User"
 
 
+@pytest.mark.parity("event-invoke.number")
 def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: Keys) -> None:
     """The config comes back with its moment; afterwards it is gone."""
     client = served.client("lambda")
@@ -190,6 +122,7 @@ def test_boto3_sets_what_becomes_of_events(served: Served, redis: Redis, keys: K
         client.get_function_event_invoke_config(FunctionName="f")
 
 
+@pytest.mark.parity("invoke.cli.event")
 def test_the_cli_makes_invokes_and_reads(served: Served, redis: Redis, keys: Keys, folder: Path) -> None:
     """create-function, invoke of both kinds, and filter-log-events in pages."""
     (folder / "f.zip").write_bytes(package())

@@ -51,6 +51,7 @@ def destinations(on_success: str | None = None, on_failure: str | None = None) -
     return {side: {"Destination": arn} for side, arn in sides.items() if arn is not None}
 
 
+@pytest.mark.parity("event-invoke.put-replaces", "event-invoke.absent")
 def test_put_forgets_what_it_does_not_name(world: System) -> None:
     """Unset numbers are absent, both sides of the destinations always there."""
     first = world.call(PUT, FunctionName="f", MaximumRetryAttempts=0, DestinationConfig=destinations(on_success=QUEUE))
@@ -61,6 +62,7 @@ def test_put_forgets_what_it_does_not_name(world: System) -> None:
     assert second == world.call(GET, FunctionName="f", Qualifier="$LATEST")
 
 
+@pytest.mark.parity("destination.removal", "event-invoke.post-merges")
 def test_post_keeps_what_it_does_not_name(world: System) -> None:
     """Each number and each side of the destinations for itself; an empty destination removes its side."""
     world.call(PUT, FunctionName="f", MaximumRetryAttempts=1, DestinationConfig=destinations(on_success=TOPIC))
@@ -101,6 +103,7 @@ def test_the_workers_find_what_was_put(world: System, redis: Redis, keys: Keys, 
     )
 
 
+@pytest.mark.parity("event-invoke.delete")
 def test_delete_goes_back_to_none(world: System) -> None:
     """Afterwards there is none to get, list or delete."""
     world.call(PUT, FunctionName="f", MaximumRetryAttempts=1)
@@ -114,6 +117,7 @@ def test_delete_goes_back_to_none(world: System) -> None:
     assert ("ResourceNotFoundException", 404, missing, USER) == world.refusal(DELETE, FunctionName="f")
 
 
+@pytest.mark.parity("event-invoke.unknown-function", "event-invoke.none")
 @pytest.mark.parametrize(
     ("operation", "name", "parameters", "message"),
     [
@@ -147,6 +151,13 @@ ITSELF = "You can't specify the function as a destination for itself."
 ROLE = "arn:aws:iam::000000000000:role/r"
 
 
+@pytest.mark.parity(
+    "destination.kinds",
+    "destination.kafka",
+    "event-invoke.itself",
+    "event-invoke.missing-destination",
+    "event-invoke.other-service",
+)
 @pytest.mark.parametrize(
     ("on_success", "on_failure", "message"),
     [
@@ -179,6 +190,7 @@ def test_a_destination_that_cannot_be_used_is_refused(
     assert before == world.call(GET, FunctionName="f")
 
 
+@pytest.mark.parity("event-invoke.nothing")
 def test_a_put_of_nothing_is_refused(world: System) -> None:
     """AWS wants one setting at least."""
     message = "You must specify at least one of error handling or destination setting."

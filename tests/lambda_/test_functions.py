@@ -54,6 +54,7 @@ def without_what_is_new(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {name: value for name, value in new.items() if name in answer}
 
 
+@pytest.mark.parity("limit.timeout.default", "limit.memory.default", "dlq.absent", "control.create.members")
 def test_a_new_function_is_answered_as_aws_answers_it(system: System) -> None:
     """Exactly AWS's members; those that were not sent and have no default are absent."""
     answer = system.create()
@@ -62,6 +63,7 @@ def test_a_new_function_is_answered_as_aws_answers_it(system: System) -> None:
     assert answer == system.call("GetFunctionConfiguration", FunctionName="f")
 
 
+@pytest.mark.parity("control.create.optional", "control.create.empty-environment")
 def test_a_new_function_with_everything_is_answered_with_it(system: System, redis: Redis, keys: Keys) -> None:
     """What is sent comes back: also empty variables, and a dead-letter target that is there."""
     redis.hset(keys.queues, "q", "{}")
@@ -82,6 +84,7 @@ def test_a_new_function_with_everything_is_answered_with_it(system: System, redi
     assert system.call("ListTags", Resource=ARN)["Tags"] == {"a": "b"}
 
 
+@pytest.mark.parity("control.get.arn", "control.get.optional")
 def test_get_function_tells_all_that_is_set(system: System) -> None:
     """Tags and concurrency are there if they are set; the ARN is qualified if the question was."""
     created = system.create()
@@ -111,6 +114,20 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
     assert package() == redis.get(keys.code(hashlib.sha256(package()).hexdigest()))
 
 
+@pytest.mark.parity(
+    "limit.timeout.max",
+    "limit.memory.max",
+    "limit.environment.size",
+    "dlq.target",
+    "dlq.missing-target",
+    "control.create.runtime-unknown",
+    "control.create.runtime-retired",
+    "control.create.handler",
+    "control.create.not-a-zip",
+    "control.create.environment",
+    "control.create.reserved-keys",
+    "control.create.tags",
+)
 @pytest.mark.parametrize(
     ("parameters", "code", "message"),
     [
@@ -241,6 +258,7 @@ def test_what_cannot_be_obeyed_is_refused(system: System, parameters: dict[str, 
     assert system.call("ListFunctions") == {"Functions": []}
 
 
+@pytest.mark.parity("limit.zip", "control.create.code-size")
 def test_a_package_that_is_too_large_is_refused(system: System) -> None:
     """More than 50 MB zipped are 413; more than 250 MB unzipped are 400."""
     zeros = BytesIO()
@@ -257,6 +275,7 @@ def test_a_package_that_is_too_large_is_refused(system: System) -> None:
     assert ("InvalidParameterValueException", 400, f"Unz{words} 262144000 bytes", USER) == unzipped
 
 
+@pytest.mark.parity("control.create.exists")
 def test_a_name_that_exists_is_refused(system: System) -> None:
     """409 in AWS's words."""
     system.create()
@@ -267,6 +286,7 @@ def test_a_name_that_exists_is_refused(system: System) -> None:
     assert refusal == ("ResourceConflictException", 409, "Function already exist: f", USER)
 
 
+@pytest.mark.parity("control.get.missing")
 @pytest.mark.parametrize(
     ("operation", "parameters", "asked"),
     [
@@ -308,6 +328,7 @@ def test_an_unknown_qualifier_is_not_found(system: System, operation: str) -> No
     assert ("ResourceNotFoundException", 404, f"Function not found: {ARN}:missing", USER) == refusal
 
 
+@pytest.mark.parity("control.list.pages")
 def test_functions_are_listed_in_pages(system: System) -> None:
     """By name, as many as wanted, without their states."""
     for name in ("c", "a", "b"):
@@ -333,6 +354,7 @@ def test_a_marker_that_was_never_given_is_refused(system: System) -> None:
     assert ("InvalidParameterValueException", 400, message, USER) == refusal
 
 
+@pytest.mark.parity("control.update.code")
 def test_new_code_changes_code_and_revision_alone(system: System, clock: FakeClock, redis: Redis, keys: Keys) -> None:
     """The hash, the size, the moment and the revision are new; the old zip expires."""
     before = system.create()
@@ -349,6 +371,7 @@ def test_new_code_changes_code_and_revision_alone(system: System, clock: FakeClo
     assert redis.ttl(keys.code(hashlib.sha256(package()).hexdigest())) > 0
 
 
+@pytest.mark.parity("control.update.dry-run")
 def test_a_dry_run_of_new_code_changes_nothing(system: System, redis: Redis, keys: Keys) -> None:
     """It is answered as if it had been done."""
     before = system.create()
@@ -361,6 +384,7 @@ def test_a_dry_run_of_new_code_changes_nothing(system: System, redis: Redis, key
     assert not redis.exists(keys.code(hashlib.sha256(other).hexdigest()))
 
 
+@pytest.mark.parity("control.update.merge")
 def test_settings_that_are_not_sent_stay(system: System) -> None:
     """An update changes what it names, and the revision."""
     before = system.create(Environment={"Variables": {"A1": "1"}}, Description="d")
@@ -382,6 +406,7 @@ def test_settings_that_are_not_sent_stay(system: System) -> None:
     assert before["RevisionId"] != after["RevisionId"]
 
 
+@pytest.mark.parity("dlq.removal")
 def test_only_an_empty_arn_removes_the_dead_letter_queue(system: System, redis: Redis, keys: Keys) -> None:
     """`{}` changes nothing, as on AWS."""
     redis.hset(keys.topics, "t", "{}")
@@ -394,6 +419,7 @@ def test_only_an_empty_arn_removes_the_dead_letter_queue(system: System, redis: 
     assert "DeadLetterConfig" not in removed
 
 
+@pytest.mark.parity("control.update.revision")
 @pytest.mark.parametrize(
     ("operation", "parameters"),
     [("UpdateFunctionCode", {"ZipFile": package()}), ("UpdateFunctionConfiguration", {"Timeout": 9})],
@@ -412,6 +438,7 @@ def test_a_revision_is_a_precondition(system: System, operation: str, parameters
     assert ("PreconditionFailedException", 412, message, USER) == refusal
 
 
+@pytest.mark.parity("control.delete", "control.delete.latest")
 def test_a_deleted_function_is_gone(system: System) -> None:
     """204; afterwards it is not found. `$LATEST` alone cannot be deleted."""
     system.create()
@@ -425,6 +452,7 @@ def test_a_deleted_function_is_gone(system: System) -> None:
     assert system.refusal("GetFunction", FunctionName="f")[1] == 404
 
 
+@pytest.mark.parity("tags.crud")
 def test_tags_are_added_and_removed(system: System) -> None:
     """Adding replaces a value of the same key; more than fifty are refused and nothing is added."""
     system.create(Tags={"a": "1", "b": "2"})
@@ -438,6 +466,9 @@ def test_tags_are_added_and_removed(system: System) -> None:
     assert ("InvalidParameterValueException", 400, message, USER) == refusal
 
 
+@pytest.mark.parity(
+    "limit.unreserved", "concurrency.put", "concurrency.qualified", "concurrency.floor", "account.settings"
+)
 def test_concurrency_is_reserved_and_given_back(system: System) -> None:
     """0 is a reservation, none is none; the account keeps a hundred, and qualified names are refused."""
     system.create()

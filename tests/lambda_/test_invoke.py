@@ -45,6 +45,7 @@ def invocation(stored: Invocation, **changes: object) -> Invocation:
     return Invocation(**(fields | changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.parity("invoke.payload.bytes")
 def test_an_event_is_stored_and_answered_with_202(world: System) -> None:
     """The answer is empty; the payload is stored byte for byte, under the id of the request."""
     payload = b'{"sku":  7, "n": 12345678901234567890123}'
@@ -60,6 +61,7 @@ def test_an_event_is_stored_and_answered_with_202(world: System) -> None:
     assert world.queue.called == []
 
 
+@pytest.mark.parity("invoke.event.stored-first")
 def test_an_event_is_in_the_real_queue_when_202_is_answered(
     settings: Settings, seams: Seams, redis: Redis, keys: Keys
 ) -> None:
@@ -90,6 +92,7 @@ def test_a_call_without_payload_hands_over_an_empty_object(world: System) -> Non
     assert invocation(stored) == stored
 
 
+@pytest.mark.parity("invoke.event.concurrency-unchecked")
 def test_concurrency_is_not_looked_at(world: System) -> None:
     """A function with reserved concurrency 0 still takes events."""
     world.call("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=0)
@@ -98,6 +101,7 @@ def test_concurrency_is_not_looked_at(world: System) -> None:
     assert len(world.queue.enqueued) == 1
 
 
+@pytest.mark.parity("context.arn")
 def test_the_arn_is_qualified_if_the_callers_was(world: System) -> None:
     """What a handler sees as invoked_function_arn is what the caller wrote, made whole."""
     for name, qualifier in (("f", None), ("f:$LATEST", None), ("f", "$LATEST"), (ARN, None), ("function:f", None)):
@@ -119,6 +123,7 @@ def test_the_root_is_that_of_the_callers_trace(world: System) -> None:
     assert [event.trace_header for event in events] == [TRACE, None, f"{TRACE};Lineage={root}"]
 
 
+@pytest.mark.parity("invoke.type.default")
 def test_the_result_comes_back_as_the_handler_wrote_it(world: System) -> None:
     """200, the bytes, the version; the log only when it is asked for."""
     world.queue.reply = Reply(Succeeded(b'{"n":  1.10}'), b"END RequestId: x\n")
@@ -188,6 +193,7 @@ def test_a_synchronous_call_in_a_loop_is_refused(world: System, redis: Redis, ke
     assert (len(world.queue.enqueued), len(world.queue.called)) == (1, 1)
 
 
+@pytest.mark.parity("error.500")
 def test_a_lost_call_is_a_500(world: System) -> None:
     """It says what is known."""
     world.queue.reply = Reply(Lost("no worker answered within 73 s"))

@@ -9,6 +9,7 @@ PLACE = Place("us-east-1", "000000000000")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 
 
+@pytest.mark.parity("invoke.name.forms")
 @pytest.mark.parametrize(
     ("text", "qualifier", "expected"),
     [
@@ -33,6 +34,7 @@ def test_every_form_of_a_name_is_understood(text: str, qualifier: str | None, ex
     assert FunctionName(*expected, PLACE) == parse(text, qualifier, PLACE, "GetFunction")
 
 
+@pytest.mark.parity("limit.function-name", "control.name.pattern", "control.name.length")
 @pytest.mark.parametrize(
     ("text", "qualifier", "code", "status", "message"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from config import limits
 from producers.errors import ApiError
-from producers.lambda_.payload import check_client_context, check_payload
+from producers.lambda_.payload import check_client_context, check_content_type, check_payload
 
 PREFIX = "Could not parse request body into json: Could not parse payload into json: "
 
@@ -29,6 +29,7 @@ def test_json_is_taken(payload: bytes, invocation_type: str) -> None:
     check_payload(payload, invocation_type)
 
 
+@pytest.mark.parity("invoke.cli.base64")
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
@@ -84,6 +85,7 @@ def test_one_byte_too_many_is_refused(invocation_type: str, limit: int) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parity("invoke.client-context.json")
 @pytest.mark.parametrize(
     ("context", "message"),
     [
@@ -105,3 +107,26 @@ def test_client_contexts(context: str, message: str | None) -> None:
         check_client_context(context)
 
     assert (refused.value.code, refused.value.message) == ("InvalidRequestContentException", message)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None, "", "application/json", "application/json; charset=utf-8", "application/octet-stream",
+        "application/x-amz-json-1.1", "text/plain;charset=UTF-8", "application/x-www-form-urlencoded",
+    ],
+)  # fmt: skip
+def test_a_content_type_that_may_be_json_is_taken(said):
+    """Many clients say nothing, or what their HTTP library says of any body."""
+    check_content_type(said)
+
+
+@pytest.mark.parametrize(
+    "said", ["application/xml", "text/HTML; charset=utf-8", "image/png", "multipart/form-data; boundary=x", "a/b+xml"]
+)
+def test_a_content_type_of_another_format_is_refused(said):
+    """415, in the code that AWS has for it."""
+    with pytest.raises(ApiError) as refused:
+        check_content_type(said)
+
+    assert (refused.value.code, refused.value.status) == ("UnsupportedMediaTypeException", 415)

@@ -29,6 +29,7 @@ def statement(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+@pytest.mark.parity("permission.statement")
 def test_a_statement_is_written_as_aws_writes_it(world: System) -> None:
     """Members in AWS's order; conditions only where they are asked for."""
     answer = world.call("AddPermission", FunctionName="f", SourceArn="arn:aws:s3:::b", **S3)
@@ -40,6 +41,7 @@ def test_a_statement_is_written_as_aws_writes_it(world: System) -> None:
     } == answer
 
 
+@pytest.mark.parity("permission.conditions")
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
@@ -72,6 +74,7 @@ def test_principals_and_conditions(world: System, parameters: dict[str, Any], ex
     assert statement(**expected) == json.loads(answer["Statement"])
 
 
+@pytest.mark.parity("permission.policy", "permission.none")
 def test_statements_come_and_go(world: System) -> None:
     """The policy has them in the order in which they came, and is gone with the last."""
     world.call("AddPermission", FunctionName="f", **S3)
@@ -90,6 +93,7 @@ def test_statements_come_and_go(world: System) -> None:
     assert ("ResourceNotFoundException", 404, message, USER) == world.refusal("GetPolicy", FunctionName="f")
 
 
+@pytest.mark.parity("permission.duplicate")
 def test_a_statement_id_is_taken_once(world: System) -> None:
     """409; the first statement stays."""
     world.call("AddPermission", FunctionName="f", **S3)
@@ -104,6 +108,7 @@ def test_a_statement_id_is_taken_once(world: System) -> None:
     assert [statement()] == json.loads(world.call("GetPolicy", FunctionName="f")["Policy"])["Statement"]
 
 
+@pytest.mark.parity("permission.latest", "permission.principal", "permission.qualifier-unknown")
 @pytest.mark.parametrize(
     ("name", "parameters", "code", "status", "message"),
     [
@@ -126,6 +131,7 @@ def test_what_cannot_be_allowed_is_refused(
     assert (code, status, message, USER) == world.refusal("AddPermission", FunctionName=name, **(S3 | parameters))
 
 
+@pytest.mark.parity("permission.remove")
 def test_what_is_not_there_cannot_be_removed(world: System) -> None:
     """No policy, no statement and no function are three different answers."""
     refusals = [world.refusal("RemovePermission", FunctionName="f", StatementId="x")]
@@ -142,6 +148,7 @@ def test_what_is_not_there_cannot_be_removed(world: System) -> None:
     ] == refusals
 
 
+@pytest.mark.parity("permission.revision")
 @pytest.mark.parametrize("operation", ["AddPermission", "RemovePermission"])
 def test_a_revision_is_a_precondition(world: System, operation: str) -> None:
     """A change with the latest revision is made, one with an older is 412."""
@@ -159,6 +166,7 @@ def test_a_revision_is_a_precondition(world: System, operation: str) -> None:
     assert ("PreconditionFailedException", 412, message, USER) == refusal
 
 
+@pytest.mark.parity("limit.policy")
 def test_a_policy_ends_at_20_kb(world: System) -> None:
     """The statement that would make it longer is refused, and the policy is as before."""
     for number in range(5):

@@ -25,6 +25,7 @@ def write_two_streams(logs: LogSystem) -> None:
     logs.write("f", ONE, (1000, "a1"), (1500, "a2"), (2100, "a3 ERROR"), entry_id="2200-5")
 
 
+@pytest.mark.parity("log.readable")
 def test_events_of_all_streams_come_by_time(logs: LogSystem) -> None:
     """Interleaved; each with its stream, its moments, and an id of 56 digits that sorts as the events do."""
     write_two_streams(logs)
@@ -110,6 +111,7 @@ def test_a_page_has_a_megabyte_at_most(logs: LogSystem) -> None:
     assert [[event["timestamp"] for event in answer["events"]] for answer in answers] == [[1], [2], [3], [4]]
 
 
+@pytest.mark.parity("log.tail.cli")
 def test_the_cli_follows_a_log(logs: LogSystem, clock: FakeClock) -> None:
     """`aws logs tail --follow` asks again from the newest event's time, and leaves out what it has seen by id."""
     logs.create_function("f")
@@ -184,6 +186,7 @@ def test_a_stream_is_read_from_its_end(logs: LogSystem, messages: Messages) -> N
     assert last["events"][0] == {"timestamp": 1500, "message": "a2", "ingestionTime": 2200}
 
 
+@pytest.mark.parity("log.readable")
 def test_a_stream_is_read_from_its_head(logs: LogSystem, messages: Messages) -> None:
     """The window leaves out its end; what comes later is found by the forward token."""
     write_two_streams(logs)

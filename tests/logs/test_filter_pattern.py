@@ -7,6 +7,7 @@ from producers.logs.filter_pattern import UnusablePattern, parse
 LINE = '[ERROR] 2026-01-02 ValueError: no such "sku"\tREQUEST-7'
 
 
+@pytest.mark.parity("log.filter.terms")
 @pytest.mark.parametrize(
     ("pattern", "is_wanted"),
     [
@@ -39,6 +40,7 @@ def test_a_pattern_says_which_messages_are_wanted(pattern: str, is_wanted: bool)
     assert is_wanted is parse(pattern)(LINE)
 
 
+@pytest.mark.parity("log.filter.json")
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [

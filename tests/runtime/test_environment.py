@@ -27,6 +27,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.parity("environment.warm")
 def test_environment_stays_warm(environment):
     """Module and process are the same at the second invocation; only the first one reports an init."""
     counting = environment(COUNTS)
@@ -40,6 +41,7 @@ def test_environment_stays_warm(environment):
     assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", first.log_stream)
 
 
+@pytest.mark.parity("object.timeout.process")
 def test_timeout_replaces_the_process_and_keeps_the_folder(environment):
     """After a timeout globals are gone, the temporary folder and the log stream are still there."""
     app = """
@@ -81,6 +83,7 @@ def test_process_that_died_while_idle_is_replaced(environment):
     assert result(counting.invoke(event()))[0] == 1
 
 
+@pytest.mark.parity("environment.variables", "environment.endpoint")
 def test_environment_variables_are_those_of_lambda(environment, monkeypatch):
     """Exactly AWS's names, the user's, and the way back to us; nothing of the worker's own environment."""
     monkeypatch.setenv("THRICE_PORT", "4566")
@@ -106,6 +109,7 @@ def test_environment_variables_are_those_of_lambda(environment, monkeypatch):
     assert not any(sys.prefix in value for name, value in seen.items() if name != "LAMBDA_TASK_ROOT")
 
 
+@pytest.mark.parity("invoke.trace.passed-on", "environment.trace")
 def test_trace_header_belongs_to_one_invocation(environment):
     """The variable has the header of this invocation, and is absent when there is none."""
     tracing = environment("import os\ndef handler(event, context): return os.environ.get('_X_AMZN_TRACE_ID')\n")
@@ -115,6 +119,7 @@ def test_trace_header_belongs_to_one_invocation(environment):
     assert seen == ["Root=1", "Root=2", None, None]
 
 
+@pytest.mark.parity("handler.code-root")
 def test_nothing_of_ours_can_be_imported(environment):
     """Our packages and what we need are not on the path; the code root is first, and the working directory."""
     app = """
@@ -140,6 +145,7 @@ def test_bundle_may_have_packages_named_like_ours(make, write_code):
     assert attempt.outcome == Succeeded(b"[1, 2]")
 
 
+@pytest.mark.parity("handler.boto3")
 @pytest.mark.parametrize("changes", [{}, {"PYTHONPATH": "/nowhere"}])
 def test_boto3_is_there_and_leads_to_us(environment, changes):
     """As on Lambda, boto3 need not be in the bundle; its clients talk to this system, with the given key."""
@@ -155,6 +161,7 @@ def test_boto3_is_there_and_leads_to_us(environment, changes):
     assert seen == [ACCESS.endpoint_url, "eu-west-1", ACCESS.access_key_id]
 
 
+@pytest.mark.parity("handler.boto3.own")
 def test_bundled_module_wins_over_the_one_that_comes_with_the_runtime(make, write_code):
     """The code root comes before boto3's folder on the path."""
     root = write_code("import six\ndef handler(event, context): return six.MINE", six="MINE = True")
@@ -163,6 +170,7 @@ def test_bundled_module_wins_over_the_one_that_comes_with_the_runtime(make, writ
     assert attempt.outcome == Succeeded(b"true")
 
 
+@pytest.mark.parity("handler.path")
 def test_handler_in_a_package(make, write_code):
     """`pkg/mod.handler` and `pkg.mod.handler` are the same."""
     root = write_code("")
@@ -174,6 +182,16 @@ def test_handler_in_a_package(make, write_code):
     assert answers == [Succeeded(b'"pkg.mod"')] * 2
 
 
+@pytest.mark.parity(
+    "invoke.request-id.context",
+    "context.ids",
+    "context.memory",
+    "context.log",
+    "context.identity",
+    "context.tenant",
+    "context.remaining",
+    "context.async-client",
+)
 def test_context(environment):
     """Every attribute of AWS's context, with AWS's types."""
     app = """
@@ -202,6 +220,7 @@ def test_context(environment):
     }
 
 
+@pytest.mark.parity("context.client")
 def test_client_context_of_a_synchronous_call(environment):
     """Custom, env and client, as the caller sent them."""
     app = """
@@ -225,6 +244,7 @@ RESULTS = {
 }
 
 
+@pytest.mark.parity("invoke.sync.null", "object.decimal")
 @pytest.mark.parametrize("case", RESULTS)
 def test_result_as_json(environment, case):
     """The bytes that the caller gets."""
@@ -245,6 +265,7 @@ def test_six_megabytes_both_ways(environment):
     assert attempt.outcome == Succeeded(payload)
 
 
+@pytest.mark.parity("log.records")
 def test_print_and_logging(environment):
     """Printed lines as they are; records with level, time and request id; a record of several lines is one event."""
     app = """
@@ -272,6 +293,7 @@ def test_print_and_logging(environment):
     ]
 
 
+@pytest.mark.parity("log.start", "log.report", "log.report.init")
 def test_report_has_the_format_of_aws(environment):
     """Tabs between the fields, one at the end; an init duration only on the cold start."""
     counting = environment(COUNTS)
@@ -375,6 +397,7 @@ def test_temporary_folder_is_its_own_and_goes(host, environment):
     assert not Path(folder).exists()
 
 
+@pytest.mark.parity("environment.fork-frozen")
 @pytest.mark.parametrize("ending", ["close", "timeout"])
 def test_background_process_ends_with_the_environment(environment, ending):
     """What a handler starts and leaves behind lives as long as its process."""
@@ -508,6 +531,7 @@ def test_nothing_outlives_a_worker_that_is_killed(folder, write_code, can_fork, 
     wait_until(lambda: all(map(is_gone, pids)), f"{pids} have ended")
 
 
+@pytest.mark.parity("invoke.payload.bytes")
 def test_payload_is_not_encoded_again(environment):
     """The handler's JSON reaches the caller byte by byte."""
     attempt = environment("def handler(event, context): return {'b': 1, 'a': [1.0, 2]}").invoke(event())

@@ -43,6 +43,15 @@ INIT_FAILURES = {
 }
 
 
+@pytest.mark.parity(
+    "async.function-errors.import",
+    "object.import",
+    "object.handler-missing",
+    "object.handler-malformed",
+    "object.builtin",
+    "object.init.request-id",
+    "object.init.process-ends",
+)
 @pytest.mark.parametrize("case", INIT_FAILURES)
 def test_handler_that_cannot_be_imported(environment, case):
     """The object has an empty request id and no trace, keys in AWS's order, and the process has ended."""
@@ -62,6 +71,7 @@ def test_handler_that_cannot_be_imported(environment, case):
     assert not broken.is_warm
 
 
+@pytest.mark.parity("object.syntax")
 def test_syntax_error(environment):
     """The trace is one text with file, line and source."""
     attempt = environment("\ndef handler(:\n").invoke(event())
@@ -74,6 +84,7 @@ def test_syntax_error(environment):
     assert re.fullmatch(r'  File ".*/app\.py" Line 2\n    def handler\(:\n', seen["stackTrace"][0])
 
 
+@pytest.mark.parity("object.init.module-body")
 def test_module_body_that_raises(environment):
     """The frames of importlib are part of the trace, ours are not."""
     attempt = environment("raise KeyError('x')").invoke(event())
@@ -86,6 +97,7 @@ def test_module_body_that_raises(environment):
     assert not any("bootstrap.py" in frame for frame in seen["stackTrace"])
 
 
+@pytest.mark.parity("object.init.repeated", "log.start.version", "log.init-report")
 def test_failed_init_is_reported_and_repeated_in_the_invocation(environment):
     """As on AWS, the first try is reported by itself, and the second one is what the caller sees."""
     attempt = environment("print('importing'); raise ValueError('no')").invoke(event())
@@ -136,6 +148,7 @@ HANDLER_FAILURES = {
 }
 
 
+@pytest.mark.parity("object.type", "object.message", "object.process-lives")
 @pytest.mark.parametrize("case", HANDLER_FAILURES)
 def test_handler_that_raises(environment, case):
     """Class name and text reach the caller with the request id; the process lives on."""
@@ -154,6 +167,7 @@ def test_handler_that_raises(environment, case):
     assert second.outcome == first.outcome
 
 
+@pytest.mark.parity("object.keys", "object.frames")
 def test_error_object_is_exactly_that_of_aws(environment):
     """Keys, order, and formatted frames without those of the runtime."""
     raising = environment('import json\n\ndef handler(event, context):\n    raise ValueError("no such sku")\n')
@@ -167,6 +181,7 @@ def test_error_object_is_exactly_that_of_aws(environment):
     assert re.fullmatch(expected, attempt.outcome.response.decode())
 
 
+@pytest.mark.parity("log.handler-error")
 def test_handler_error_is_one_event_in_the_log(environment):
     """Type and text, then the traceback with its indentation in NO-BREAK SPACES; REPORT blames nobody."""
     attempt = environment('def handler(event, context):\n    raise ValueError("boom")\n').invoke(event())
@@ -198,6 +213,7 @@ UNMARSHALLABLE = {
 }
 
 
+@pytest.mark.parity("async.function-errors.result", "object.marshal", "object.nan")
 @pytest.mark.parametrize("case", UNMARSHALLABLE)
 def test_result_without_json_form(environment, case):
     """Runtime.MarshalError with an empty trace; the process lives on."""
@@ -215,6 +231,7 @@ def test_result_without_json_form(environment, case):
     assert odd.is_warm
 
 
+@pytest.mark.parity("object.unmarshal")
 @pytest.mark.parametrize("payload", [b"{", b"", b"\xff"])
 def test_payload_that_is_no_json(environment, payload):
     """Runtime.UnmarshalError; the handler is not called."""
@@ -224,6 +241,7 @@ def test_payload_that_is_no_json(environment, payload):
     assert attempt.outcome.error_message.startswith("Unable to unmarshal input: ")
 
 
+@pytest.mark.parity("object.client-context")
 def test_client_context_that_is_no_json(environment):
     """Its own error type, as on AWS."""
     attempt = environment("def handler(event, context): pass").invoke(event(client_context="bm8="))
@@ -241,6 +259,9 @@ ENDINGS = {
 }
 
 
+@pytest.mark.parity(
+    "object.exit", "object.exit.status", "object.exit.signal", "object.exit.import", "log.report.error-type"
+)
 @pytest.mark.parametrize("where", ["handler", "import"])
 @pytest.mark.parametrize("case", ENDINGS)
 def test_process_that_ends(environment, case, where):
@@ -257,6 +278,7 @@ def test_process_that_ends(environment, case, where):
     assert messages(attempt)[-1].endswith("Status: error\tError Type: Runtime.ExitError")
 
 
+@pytest.mark.parity("object.timeout", "object.timeout.text", "log.report.timeout")
 def test_timeout(environment, sunk):
     """The process is killed at the configured timeout; both styles are in the log; what was printed before is kept."""
     app = "import time\ndef handler(event, context):\n    print('on it')\n    time.sleep(60)\n"
@@ -275,6 +297,7 @@ def test_timeout(environment, sunk):
     assert messages(attempt)[-1].endswith("Status: timeout")
 
 
+@pytest.mark.parity("limit.init-phase")
 def test_init_that_takes_too_long_is_repeated_under_the_timeout(host, make, write_code, sunk):
     """An init longer than its limit starts again, and then the function's timeout ends it."""
     slow = make(write_code("import time\ntime.sleep(60)"), replace(host, init_timeout=0.3), timeout=1)
@@ -288,6 +311,7 @@ def test_init_that_takes_too_long_is_repeated_under_the_timeout(host, make, writ
     assert [phase for found in phases for phase in found] == [("init", "timeout"), ("invoke", "timeout")]
 
 
+@pytest.mark.parity("object.memory", "memory.limit")
 def test_more_memory_than_allowed(environment):
     """A handler that holds more than the function's memory is killed as Runtime.OutOfMemory."""
     greedy = environment(
@@ -304,6 +328,7 @@ def test_more_memory_than_allowed(environment):
     assert messages(attempt)[-1].endswith("Status: error\tError Type: Runtime.OutOfMemory")
 
 
+@pytest.mark.parity("memory.children")
 def test_children_count_for_the_memory(environment):
     """A child of the handler that grows is the function's memory as well."""
     app = """
@@ -335,6 +360,7 @@ def test_memory_that_is_too_much_at_the_end_costs_the_process_not_the_result(hos
     assert not greedy.is_warm
 
 
+@pytest.mark.parity("limit.sync-response", "object.too-large")
 def test_answer_that_is_too_large(environment):
     """One byte over AWS's check is refused with AWS's words; the process lives on."""
     talkative = environment("def handler(event, context): return 'x' * event")

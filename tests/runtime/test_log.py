@@ -99,3 +99,25 @@ def test_a_bounded_part_is_kept_while_the_sink_is_away(log, sink):
     assert int(notice.split()[0]) + len(kept) == lines
     assert [int(text.rstrip("x")) for text in kept] == list(range(lines - len(kept), lines))
     assert sum(map(len, kept)) <= logs.MAX_KEPT
+
+
+@pytest.mark.parity("limit.log-tail")
+def test_tail_is_the_last_4_kb_whatever_was_handed_on(log, sink):
+    """Exactly 4,096 bytes of all that was said since the last answer, also where the sink has most of it."""
+    log.write(b"".join(b"%d%s\n" % (number, b"x" * 9_000) for number in range(9)))
+    log.say("END", "REPORT\n")
+    assert len(sink.taken) > 7
+
+    tail = log.tail()
+    log.take()
+    log.write(b"next\n")
+
+    assert tail == b"x" * (4_096 - len("\nEND\nREPORT\n")) + b"\nEND\nREPORT\n"
+    assert log.tail() == b"next\n"
+
+
+def test_tail_counts_bytes(log):
+    """Of characters that have several, the first may be torn."""
+    log.write("ü".encode() * 5_000 + b"\n")
+
+    assert log.tail() == ("ü".encode() * 5_000 + b"\n")[-4_096:]

@@ -17,6 +17,7 @@ CREATED = event.Change("ObjectCreated:Put", "b", "in/red flower.jpg", 9, "437b93
 REMOVED = event.Change("ObjectRemoved:Delete", "b", "in/red flower.jpg", None, None, 16, TIME)
 
 
+@pytest.mark.parity("s3.record.created")
 def test_record_of_a_created_object():
     """Every field that AWS sends, and none besides."""
     assert orjson.loads(event.notification(CREATED, CAUSE, "id")) == {
@@ -50,6 +51,7 @@ def test_record_of_a_created_object():
     }
 
 
+@pytest.mark.parity("s3.record.removed")
 def test_record_of_a_removed_object_has_neither_size_nor_tag():
     """What is gone has only a key and a place in the order."""
     record = orjson.loads(event.notification(REMOVED, CAUSE, "id"))["Records"][0]
@@ -58,6 +60,7 @@ def test_record_of_a_removed_object_has_neither_size_nor_tag():
     assert record["s3"]["object"] == {"key": "in/red+flower.jpg", "sequencer": "000000000000000010"}
 
 
+@pytest.mark.parity("s3.record.key")
 @pytest.mark.parametrize(
     ("key", "encoded"),
     [
@@ -91,6 +94,7 @@ def test_each_key_comes_back(key: str):
     assert unquote_plus(record["s3"]["object"]["key"]) == key
 
 
+@pytest.mark.parity("s3.event-bridge")
 def test_event_for_event_bridge():
     """The key is not encoded here, the tag is `etag`, and times have whole seconds."""
     assert orjson.loads(event.event_bridge(CREATED, CAUSE, "E1")) == {
@@ -180,6 +184,7 @@ def test_removed_objects_pass_the_models_of_powertools():
     assert (body.detail_type, body.detail.deletion_type) == ("Object Deleted", "Permanently Deleted")
 
 
+@pytest.mark.parity("s3.record.sequencer")
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
 def test_sequencers_compare_as_texts(one: int, other: int):
     """What a handler keeps and compares is text."""

@@ -45,6 +45,7 @@ def test_every_change_is_told(system: System):
     ]
 
 
+@pytest.mark.parity("s3.record.request-id")
 def test_event_says_where_it_comes_from(system: System):
     """Source and trace of the call go along; the record has request, caller and rule."""
     system.notify("bucket", to(FUNCTION, "s3:ObjectCreated:*", name="my rule"))
@@ -78,6 +79,7 @@ def test_only_matching_events_are_told(system: System):
     ]
 
 
+@pytest.mark.parity("s3.event-bridge")
 def test_event_bridge_hears_everything(system: System):
     """Once it is on, besides the rules; keys are not encoded there."""
     system.notify("bucket", {"EventBridgeConfiguration": {}})
@@ -103,6 +105,7 @@ def test_missing_target_keeps_no_object_back(system: System):
     assert [target for target, _ in system.targets.received()] == [BUS]
 
 
+@pytest.mark.parity("s3.record.sequencer")
 def test_sequencers_grow(system: System):
     """From change to change of one key, removals included."""
     system.notify("bucket", to(FUNCTION, "s3:ObjectCreated:*", "s3:ObjectRemoved:*"))
@@ -116,6 +119,7 @@ def test_sequencers_grow(system: System):
     assert len(sequencers) == 10
 
 
+@pytest.mark.parity("s3.configuration.replaces")
 def test_configuration_comes_back_and_is_replaced(system: System):
     """A second one replaces the first altogether, and an empty one ends all."""
     get, request = system.s3.get_bucket_notification_configuration, system.request()
@@ -132,6 +136,7 @@ def test_configuration_comes_back_and_is_replaced(system: System):
     assert system.targets.received() == []
 
 
+@pytest.mark.parity("s3.configuration.id")
 def test_rule_without_id_gets_one(system: System):
     """A new one, which events carry."""
     configuration = to(FUNCTION, "s3:ObjectCreated:*")
@@ -146,6 +151,7 @@ def test_rule_without_id_gets_one(system: System):
     assert record["s3"]["configurationId"] == stored["LambdaFunctionConfigurations"][0]["Id"]
 
 
+@pytest.mark.parity("s3.test-event")
 def test_queues_and_topics_get_a_test_event(system: System):
     """One each, when the configuration is saved; a function is only looked for."""
     rules = to(FUNCTION, "s3:ObjectCreated:*", name="1") | to(TOPIC, "s3:ObjectRemoved:Delete", name="3")
@@ -162,6 +168,7 @@ def test_queues_and_topics_get_a_test_event(system: System):
     }
 
 
+@pytest.mark.parity("s3.configuration.missing")
 def test_configuration_with_missing_targets_is_refused(system: System):
     """All of them are named, nothing is stored, and nobody gets a test event."""
     rules = to(FUNCTION, "s3:ObjectCreated:*", name="1") | to(QUEUE, "s3:ObjectRemoved:*", name="2", prefix="a")
@@ -184,6 +191,7 @@ def test_configuration_with_missing_targets_is_refused(system: System):
     assert system.s3.get_bucket_notification_configuration(system.request(), "bucket") == {}
 
 
+@pytest.mark.parity("s3.configuration.order")
 def test_what_cannot_be_parsed_is_refused_before_what_is_missing(system: System):
     """Even if the missing one comes first."""
     system.targets.existing.clear()
@@ -195,6 +203,7 @@ def test_what_cannot_be_parsed_is_refused_before_what_is_missing(system: System)
     assert answer == ("InvalidArgument", 400, {"ArgumentName": "Topic", "ArgumentValue": "t"})
 
 
+@pytest.mark.parity("s3.configuration.skip")
 @pytest.mark.parametrize("target", [FUNCTION, QUEUE, TOPIC])
 def test_targets_need_not_exist_if_they_are_not_to_be_looked_for(system: System, target: str):
     """SkipDestinationValidation; then there is no test event either."""

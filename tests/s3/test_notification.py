@@ -60,6 +60,7 @@ def test_rule_finds_its_events(
     assert [rule.id for rule in configuration.matching(happened, key)] == (["rule"] if expected else [])
 
 
+@pytest.mark.parity("s3.configuration.overlap")
 @pytest.mark.parametrize(
     ("one", "other", "clash"),
     [
@@ -103,6 +104,7 @@ def test_rules_for_different_events_never_clash():
     assert [rule.id for rule in parse(configuration).rules] == ["1", "2"]
 
 
+@pytest.mark.parity("s3.configuration.arn")
 @pytest.mark.parametrize(
     ("target", "broken", "argument"),
     [
@@ -127,6 +129,7 @@ def test_text_that_is_no_arn_of_its_kind_is_refused(target: str, broken: str, ar
     assert members == {"ArgumentName": argument, "ArgumentValue": broken}
 
 
+@pytest.mark.parity("s3.configuration.rule-name")
 def test_filter_rule_is_prefix_or_suffix():
     """Any other name is refused in AWS's words, and so is one that comes twice."""
     configuration = to(FUNCTION, "s3:ObjectCreated:*", prefix="a")
@@ -150,6 +153,7 @@ def test_filter_rule_is_prefix_or_suffix():
     )
 
 
+@pytest.mark.parity("s3.events.others")
 @pytest.mark.parametrize(
     ("event", "code"),
     [
@@ -177,6 +181,7 @@ def test_same_id_twice_is_refused():
     assert refusal(configuration)[1] == "Same ID used for multiple configurations. IDs must be unique"
 
 
+@pytest.mark.parity("s3.configuration.names")
 def test_configuration_is_stored_as_it_is_given_back():
     """Rules without Id get one, filter names are written as AWS gives them back, empty lists vanish."""
     configuration = {

@@ -27,6 +27,7 @@ def notification(subject: str | None = None, attributes: dict[str, dict[str, str
     return Notification(MESSAGE_ID, TOPIC, '{"n":1}', subject, attributes or {}, moment)
 
 
+@pytest.mark.parity("sns.lambda.spelling", "sns.signature")
 def test_a_function_gets_one_record_with_the_spelling_that_functions_get():
     """`Subject` is null and `MessageAttributes` empty where there are none; the URLs end in Url."""
     event = orjson.loads(lambda_event(notification(), SUBSCRIPTION))
@@ -56,6 +57,7 @@ def test_a_function_gets_one_record_with_the_spelling_that_functions_get():
     }
 
 
+@pytest.mark.parity("sns.sqs.spelling")
 def test_a_queue_gets_an_envelope_with_the_spelling_that_queues_get():
     """What is not there is left out; the URLs end in URL."""
     body = orjson.loads(envelope(notification(), SUBSCRIPTION))
@@ -73,6 +75,7 @@ def test_a_queue_gets_an_envelope_with_the_spelling_that_queues_get():
     }
 
 
+@pytest.mark.parity("sns.attributes")
 def test_subject_and_attributes_are_in_both():
     """Binary values are base64 in either."""
     full = notification("news", ATTRIBUTES)

@@ -24,6 +24,7 @@ def array(*values: Any) -> dict[str, str]:
 BINARY = {"DataType": "Binary", "BinaryValue": "AP8="}
 
 
+@pytest.mark.parity("sns.filter.attributes")
 @pytest.mark.parametrize(
     ("policy", "attributes", "passes"),
     [
@@ -108,6 +109,7 @@ def test_a_policy_about_attributes(policy: Any, attributes: dict[str, dict[str, 
     assert parse(orjson.dumps(policy).decode(), ATTRIBUTES).passes("the body", attributes) is passes
 
 
+@pytest.mark.parity("sns.filter.body")
 @pytest.mark.parametrize(
     ("policy", "body", "passes"),
     [
@@ -154,6 +156,7 @@ def test_a_body_that_is_no_json_passes_no_policy_about_it():
     assert parse('{"a":[{"exists":false}]}', BODY).passes("no json", {}) is False
 
 
+@pytest.mark.parity("sns.filter.refused")
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
@@ -207,6 +210,7 @@ def test_a_policy_that_cannot_be_used_is_refused(policy: Any, words: str):
     assert str(caught.value) == words
 
 
+@pytest.mark.parity("sns.filter.limits")
 def test_the_limits_are_exact():
     """Five keys and 150 combinations are allowed; deep lists count as often as they are deep."""
     parse(orjson.dumps({str(n): ["x"] for n in range(5)}).decode(), ATTRIBUTES)

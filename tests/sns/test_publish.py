@@ -17,6 +17,7 @@ TEXT = {"DataType": "String", "StringValue": "order"}
 BINARY = {"DataType": "Binary", "BinaryValue": b"\x00\xff"}
 
 
+@pytest.mark.parity("sns.raw")
 def test_a_message_goes_to_every_subscriber(caller: Caller):
     """Each in its own form, all under the id that was answered."""
     arn, function, queue, raw = caller.topic(), caller.function(), caller.queue(), caller.queue("raw")
@@ -69,6 +70,7 @@ def test_only_what_passes_the_filter_arrives(caller: Caller):
     assert (caller.bodies(by_attribute), caller.bodies(by_body)) == ([{"n": 0}], [])
 
 
+@pytest.mark.parity("sns.structure")
 def test_each_protocol_may_have_its_own_text(caller: Caller):
     """MessageStructure=json: by protocol, else the default one."""
     arn, function, queue = caller.topic(), caller.function(), caller.queue()
@@ -129,6 +131,7 @@ def test_an_attribute_that_is_not_allowed_is_refused(caller: Caller, name: str, 
     assert words in message
 
 
+@pytest.mark.parity("limit.sns-message")
 def test_the_largest_message_passes(caller: Caller):
     """And arrives whole."""
     arn, queue = caller.topic(), caller.queue()
@@ -154,6 +157,7 @@ def test_a_subscriber_that_vanished_does_not_stop_the_others(caller: Caller, cap
     assert "RedrivePolicy" in line
 
 
+@pytest.mark.parity("sns.retries")
 def test_what_cannot_be_delivered_goes_to_the_subscriptions_dead_letter_queue(
     caller: Caller, caplog: pytest.LogCaptureFixture
 ):

@@ -285,6 +285,7 @@ def test_a_subscription_ends(caller: Caller):
     ) == ("NotFound", "Subscription does not exist")
 
 
+@pytest.mark.parity("sns.errors")
 def test_nothing_can_be_done_with_a_topic_that_is_not_there(caller: Caller):
     """Every operation says the same; what is no ARN is refused as such."""
     gone = TOPIC + "gone"

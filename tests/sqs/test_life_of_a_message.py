@@ -31,6 +31,7 @@ def test_messages_come_in_the_order_in_which_they_were_sent(caller: Caller, cloc
     assert caller.bodies(url) == ["1", "2", "3", "4", "5", "6", "7"]
 
 
+@pytest.mark.parity("sqs.visibility")
 def test_a_received_message_is_hidden_until_its_timeout_and_then_comes_back(caller: Caller, clock: FakeClock):
     """The queue's timeout rules; the message is counted where it is; each receive has a new handle."""
     url = caller.queue(VisibilityTimeout="45")
@@ -67,6 +68,7 @@ def test_the_receiver_may_choose_another_timeout(caller: Caller, clock: FakeCloc
     assert (at_once, hidden, caller.bodies(url)) == ([["m"]] * 3, [], ["m"])
 
 
+@pytest.mark.parity("sqs.delay")
 def test_a_delayed_message_comes_when_it_is_due(caller: Caller, clock: FakeClock):
     """The message's delay goes before the queue's, and 0 is a delay too."""
     url = caller.queue(DelaySeconds="20")
@@ -190,6 +192,7 @@ def test_messages_vanish_when_the_queue_has_kept_them_long_enough(caller: Caller
     assert (before, caller.counts(url), caller.bodies(url)) == ((2, 1, 1), (1, 0, 0), ["younger"])
 
 
+@pytest.mark.parity("sqs.redrive")
 def test_a_message_that_was_received_too_often_goes_to_the_dead_letter_queue(caller: Caller, clock: FakeClock):
     """With its id, age and counts, its attributes, and the name of where it came from."""
     dead = caller.queue("dead")
@@ -240,6 +243,7 @@ def test_without_its_dead_letter_queue_a_message_stays(caller: Caller):
     assert [caller.bodies(url) for _ in range(3)] == [["m"]] * 3
 
 
+@pytest.mark.parity("sqs.purge")
 def test_a_purge_takes_everything_and_rests_for_a_minute(caller: Caller, clock: FakeClock):
     """Visible, in flight and delayed; a second one within 60 s is refused in AWS's words."""
     url = caller.queue()

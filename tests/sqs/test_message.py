@@ -15,6 +15,7 @@ NUMBER = {"DataType": "Number.int", "StringValue": "-12.5e3"}
 BINARY = {"DataType": "Binary.gif", "BinaryValue": base64.b64encode(b"\x00\xff").decode()}
 
 
+@pytest.mark.parity("sqs.md5")
 @pytest.mark.parametrize(
     "attributes", [{"a": TEXT}, {"n": NUMBER}, {"b": BINARY}, {"z": TEXT, "a": BINARY, "M": NUMBER, "m.x-y_z": TEXT}]
 )

@@ -41,6 +41,7 @@ def test_a_message_arrives_as_it_was_sent(caller: Caller):
     }
 
 
+@pytest.mark.parity("sqs.receive.attributes")
 @pytest.mark.parametrize(
     ("wanted", "got"),
     [
@@ -92,6 +93,7 @@ def test_system_attributes_are_given_that_are_asked_for(caller: Caller):
     assert refusal(caller.receive_message, QueueUrl=url, AttributeNames=["Nonsense"])[0] == "InvalidAttributeName"
 
 
+@pytest.mark.parity("sqs.receive.range")
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -138,6 +140,7 @@ def test_a_message_may_be_as_long_as_the_queue_says(caller: Caller):
     assert caller.counts(url) == (1, 0, 0)
 
 
+@pytest.mark.parity("limit.sqs-message")
 def test_the_largest_message_of_all_passes(caller: Caller):
     """One MiB comes back whole."""
     url = caller.queue()
@@ -148,6 +151,7 @@ def test_the_largest_message_of_all_passes(caller: Caller):
     assert refusal(caller.send, url=url, body=body + "x")[0] == "InvalidParameterValue"
 
 
+@pytest.mark.parity("sqs.batch")
 def test_a_batch_is_taken_in_parts(caller: Caller):
     """What is refused is told by its id, and does not stop the rest."""
     url = caller.queue(MaximumMessageSize="1024")
@@ -173,6 +177,7 @@ def test_a_batch_is_taken_in_parts(caller: Caller):
     assert caller.counts(url) == (1, 0, 1)
 
 
+@pytest.mark.parity("sqs.batch")
 @pytest.mark.parametrize(
     ("ids", "code", "words"),
     [
@@ -202,6 +207,7 @@ def test_a_batch_that_breaks_a_rule_is_refused_as_a_whole(caller: Caller, ids: l
     assert caller.counts(url) == (0, 0, 0)
 
 
+@pytest.mark.parity("sqs.batch")
 def test_a_batch_may_have_one_mebibyte_in_all(caller: Caller):
     """However it is divided."""
     url = caller.queue()

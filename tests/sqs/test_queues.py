@@ -47,6 +47,7 @@ def test_a_new_queue_is_what_aws_makes_it(caller: Caller, clock: FakeClock):
     }
 
 
+@pytest.mark.parity("sqs.create.idempotent")
 def test_making_a_queue_again_changes_nothing(caller: Caller):
     """Equal attributes or none are welcome; another value is refused in AWS's words."""
     url = caller.queue("q", DelaySeconds="3")
@@ -235,6 +236,7 @@ def test_queues_are_listed_by_prefix_and_in_pages(caller: Caller):
     assert refusal(caller.list_queues, MaxResults=1, NextToken="é")[0] == "InvalidParameterValue"
 
 
+@pytest.mark.parity("sqs.url")
 def test_a_queue_is_found_under_any_host(caller: Caller):
     """Containers know the machine by other names; the account and the path's end are what counts."""
     caller.queue("q")
@@ -250,6 +252,7 @@ def test_a_queue_is_found_under_any_host(caller: Caller):
     assert refusal(caller.get_queue_url, QueueName="q", QueueOwnerAWSAccountId="111111111111") == MISSING
 
 
+@pytest.mark.parity("sqs.missing")
 def test_nothing_can_be_done_with_a_queue_that_is_not_there(caller: Caller):
     """Every operation says the same."""
     url = caller.queue("q")

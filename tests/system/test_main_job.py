@@ -1,5 +1,6 @@
 """The main job, by a stranger with boto3 and the AWS CLI: in it goes, three times it is tried, dead it is found."""
 
+import base64
 import json
 import subprocess
 from typing import Any
@@ -15,6 +16,7 @@ ECHO = "def handler(event, context):\n    print('got', event)\n    return event\
 FAILS = "def handler(event, context):\n    raise ValueError('no such sku')\n"
 
 
+@pytest.mark.parity("async.life.at-once")
 def test_accepted_event_is_run(up: RunningSystem):
     """202 with an empty body; the id is on the answer, in the log and in the record."""
     up.create_function("runs", ECHO)
@@ -50,6 +52,7 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
+@pytest.mark.parity("invoke.request-id.dead-letter")
 def test_failing_event_is_found_in_the_dead_letter_queue(quick: RunningSystem):
     """Three attempts with the same request id; the dead letter is the event, with what happened as attributes."""
     url, arn = quick.create_queue("dlq")
@@ -67,6 +70,7 @@ def test_failing_event_is_found_in_the_dead_letter_queue(quick: RunningSystem):
     assert (record["state"], record["condition"]) == ("dead_lettered", "RetriesExhausted")
 
 
+@pytest.mark.parity("dlq.sns")
 def test_dead_letter_goes_to_a_topic_as_well(quick: RunningSystem):
     """A dead-letter topic hands the event on to its subscribers, with the same attributes."""
     url, queue_arn = quick.create_queue("dead-from-topic")
@@ -82,6 +86,7 @@ def test_dead_letter_goes_to_a_topic_as_well(quick: RunningSystem):
     assert envelope["MessageAttributes"]["ErrorMessage"] == {"Type": "String", "Value": "no such sku"}
 
 
+@pytest.mark.parity("invoke.request-id.record", "destination.kinds")
 @pytest.mark.parametrize("kind", ["sqs", "sns", "lambda", "events", "s3"])
 def test_record_goes_to_every_kind_of_destination(quick: RunningSystem, kind: str):
     """OnFailure takes a queue, a topic, a function, an event bus and a bucket."""
@@ -157,6 +162,37 @@ def test_synchronous_invocation(up: RunningSystem):
     assert bad["LogResult"]
 
 
+def test_synchronous_invocation_as_a_stream(up: RunningSystem):
+    """The result and the error come as events; the log's tail has all 4 KB, although most of the log went ahead."""
+    source = (
+        "import time\n"
+        "def handler(event, context):\n"
+        "    for number in range(300): print(number, 'x' * 50)\n"
+        "    time.sleep(1.5)\n"
+        "    print('late')\n"
+        "    if event: raise ValueError('no such sku')\n"
+        "    return {'n': 1}\n"
+    )
+    up.create_function("streams", source, Timeout=20)
+    client = up.client("lambda")
+
+    def events(payload: bytes) -> list[dict[str, Any]]:
+        answer = client.invoke_with_response_stream(FunctionName="streams", Payload=payload, LogType="Tail")
+        assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+        return list(answer["EventStream"])
+
+    chunk, complete = events(b"{}")
+    (failed,) = events(b"[1]")
+
+    assert json.loads(chunk["PayloadChunk"]["Payload"]) == {"n": 1}
+    tail = base64.b64decode(complete["InvokeComplete"]["LogResult"])
+    assert len(tail) == 4096
+    assert b"299 xx" in tail
+    assert b"\nlate\nEND RequestId: " in tail
+    assert failed["InvokeComplete"]["ErrorCode"] == "Unhandled"
+    assert json.loads(failed["InvokeComplete"]["ErrorDetails"])["errorMessage"] == "no such sku"
+
+
 def test_handler_reaches_us_with_boto3(up: RunningSystem):
     """boto3 inside a handler needs no endpoint and no keys."""
     source = (
@@ -212,6 +248,7 @@ def test_wrong_signature_is_403(up: RunningSystem):
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+@pytest.mark.parity("client.cli")
 def test_aws_cli_as_it_is(up: RunningSystem, tmp_path):
     """The AWS CLI creates and invokes a function with nothing but an endpoint and the credentials file."""
     env = {

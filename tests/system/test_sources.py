@@ -21,6 +21,7 @@ def arn(name: str) -> str:
     return f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
 
 
+@pytest.mark.parity("s3.runs-function")
 def test_object_that_matches_runs_the_function(up: RunningSystem):
     """A file below the prefix with the suffix makes an event with its key form-encoded; another does not."""
     up.create_function("on-upload", PRINTS)
@@ -48,6 +49,7 @@ def test_object_that_matches_runs_the_function(up: RunningSystem):
     assert (records["ObjectCreated:Put"]["size"], "size" in records["ObjectRemoved:Delete"]) == (3, False)
 
 
+@pytest.mark.parity("s3.element")
 def test_notification_configuration_can_be_put_back_as_it_was_got(up: RunningSystem):
     """Get spells the rules `Prefix` and `Suffix`; Put takes them so."""
     up.create_function("put-back", PRINTS)

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from config import redis as config_redis
@@ -53,6 +54,7 @@ def thrice_until_due(system: RunningSystem) -> None:
     wait_until(lambda: thrice(system, "clock", "next").returncode == 0, "an attempt is due", 60)
 
 
+@pytest.mark.parity("trace.lineage")
 def test_waiting_covers_what_a_handler_causes_by_boto3(up: RunningSystem):
     """A failure two steps away, by way of a topic, makes the wait end with status 1 and names the function."""
     up.create_function("steps-last", FAILS)

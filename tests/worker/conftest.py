@@ -68,7 +68,16 @@ class ScriptedEnvironments:
         self.runs.append(invocation)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         log = (LogEvent(1, f"START RequestId: {invocation.request_id}"),)
-        done(Attempt(outcome, started_at=self.clock.now(), duration_ms=0.0, log_stream="s", log=log))
+        done(
+            Attempt(
+                outcome,
+                started_at=self.clock.now(),
+                duration_ms=0.0,
+                log_stream="s",
+                log=log,
+                log_tail=b"START RequestId: x\n",
+            )
+        )
         return ScriptedRun()
 
 

@@ -2,28 +2,46 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from config import redis as config_redis
 from config.settings import Settings
 from tests.worker.conftest import System, failure, function
+from tests.worker.test_life import create_queue
 from worker.claim import Claimed
+from worker.function import EventInvokeConfig
 from worker.identity import new_request_id
 from worker.invocation import Crashed, Invocation, Lost, Outcome, Succeeded, Throttled, TimedOut
 from worker.queue import EventQueue
-from worker.reply import Reply
+from worker.reply import Reply, encode_part
 
 
-def called(system: System, settings: Settings, act: Callable[[Claimed], object]) -> Reply:
-    """The reply to a call of `f`, while `act` plays the worker that has claimed it."""
+async def waiting_for_the_whole(queue: EventQueue, invocation: Invocation) -> Reply:
+    """Ask as Invoke does."""
+    return await queue.call(invocation, function())
 
-    async def call() -> Reply:
+
+async def reading_parts(queue: EventQueue, invocation: Invocation) -> list[bytes | Reply]:
+    """Ask as InvokeWithResponseStream does."""
+    return [part async for part in queue.stream(invocation, function())]
+
+
+def called(
+    system: System,
+    settings: Settings,
+    act: Callable[[Claimed], object],
+    ask: Callable[..., Any] = waiting_for_the_whole,
+) -> Any:
+    """What `ask` gets of a call of `f`, while `act` plays the worker that has claimed it."""
+
+    async def call() -> Any:
         redis = config_redis.connect_async(settings)
         waiting = config_redis.connect_async(settings, socket_timeout=None)
         queue = EventQueue(system.redis, system.keys, async_redis=redis, waiting=waiting)
         invocation = Invocation(new_request_id(), "f", "arn:f", b'{"n":1}', system.clock.now(), is_synchronous=True)
-        waits = asyncio.create_task(queue.call(invocation, function()))
+        waits = asyncio.create_task(ask(queue, invocation))
         try:
             held: list[Claimed] = []
             while not held:
@@ -151,3 +169,36 @@ def test_replies_survive_the_way(outcome: Outcome):
     reply = Reply(outcome, b"line\nline\n")
 
     assert Reply.decode(reply.encode()) == reply
+
+
+@pytest.mark.parity("destination.async-only")
+def test_synchronous_call_has_no_destinations(system: System, settings: Settings, queue_messages):
+    """Its caller has been told: nothing is sent to the function's queues, neither after a failure nor a success."""
+    config = EventInvokeConfig(on_success=create_queue(system, "good"), on_failure=create_queue(system, "bad"))
+    system.define(function(event_invoke_config=config, dead_letter_arn=create_queue(system, "dlq")))
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+
+    for _ in range(2):
+        called(system, settings, system.worker.call)
+
+    assert [queue_messages(name) for name in ("good", "bad", "dlq")] == [[], [], []]
+    assert system.environments.runs != []
+
+
+def test_reply_stands_behind_the_parts_of_its_answer(system: System, settings: Settings):
+    """The settlement puts it at the end of what the caller has not read yet; the message says that parts are wanted."""
+
+    def act(claimed: Claimed) -> None:
+        assert claimed.details["stream"] is True
+        parts = (encode_part(number, data) for number, data in ((1, b"a"), (2, b"b")))
+        with system.redis.pipeline(transaction=True) as pipe:
+            pipe.rpush("parts", *parts)
+            pipe.rename("parts", system.keys.reply(claimed.invocation.request_id))
+            pipe.execute()
+        system.worker.call(claimed)
+
+    system.environments.outcomes = [Succeeded(b"")]
+    *parts, reply = called(system, settings, act, reading_parts)
+
+    assert parts == [b"a", b"b"]
+    assert reply.outcome == Succeeded(b"")

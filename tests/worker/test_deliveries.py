@@ -40,6 +40,7 @@ def test_delivery_is_made_in_the_step_that_ends_the_event(system: System):
     assert system.ledger().total.dead_lettered == 1
 
 
+@pytest.mark.parity("destination.not-now")
 def test_delivery_that_cannot_be_made_now_is_made_later(system: System):
     """It waits like an event, uses up nothing, and forgets nothing."""
     _, delivery = failed_event(system)
@@ -57,6 +58,7 @@ def test_delivery_that_cannot_be_made_now_is_made_later(system: System):
     assert system.record(again.invocation.request_id)["state"] == "succeeded"
 
 
+@pytest.mark.parity("destination.failure")
 def test_failed_delivery_is_counted_under_the_function(system: System):
     """A target that does not exist is not tried again, and the failure can be seen."""
     _, delivery = failed_event(system)

@@ -26,6 +26,16 @@ def create_queue(system: System, name: str) -> str:
     return f"arn:aws:sqs:us-east-1:000000000000:{name}"
 
 
+@pytest.mark.parity(
+    "limit.retries.default",
+    "limit.delay.function-error",
+    "invoke.request-id.context",
+    "async.life.exhausted",
+    "dlq.body",
+    "dlq.request-id",
+    "dlq.error-code",
+    "dlq.error-message",
+)
 def test_third_failure_is_the_last(system: System, queue_messages):
     """An event that keeps failing runs at 0 s, 60 s and 180 s, and is then a dead letter: the event itself."""
     system.define(function(dead_letter_arn=create_queue(system, "dlq")))
@@ -61,6 +71,7 @@ def test_third_failure_is_the_last(system: System, queue_messages):
     }
 
 
+@pytest.mark.parity("async.life.success")
 def test_success_ends_an_event(system: System):
     """An event that succeeds runs once, and its record expires."""
     request_id = system.enqueue()
@@ -73,6 +84,7 @@ def test_success_ends_an_event(system: System):
     assert system.ledger().total.succeeded == 1
 
 
+@pytest.mark.parity("async.life.retry")
 def test_event_recovers_on_its_second_attempt(system: System):
     """A failure that passes costs a retry and no more."""
     system.environments.outcomes = [failure(), Succeeded(b"1")]
@@ -85,6 +97,7 @@ def test_event_recovers_on_its_second_attempt(system: System):
     assert system.ledger().total.retried == 1
 
 
+@pytest.mark.parity("async.silent-drop")
 def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: System):
     """Nobody takes it, so the ledger says why it is gone."""
     system.environments.outcomes = [failure()]
@@ -95,6 +108,7 @@ def test_without_a_dead_letter_queue_an_event_is_dropped_with_a_reason(system: S
     assert system.ledger().total.dropped == {"RetriesExhausted": 1}
 
 
+@pytest.mark.parity("dlq.failure")
 def test_dead_letter_queue_that_is_gone_is_counted(system: System, caplog: pytest.LogCaptureFixture):
     """A dead letter that nobody took does not count as dead-lettered; the record and the log say so."""
     system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
@@ -151,6 +165,7 @@ def test_throttled_event_ends_at_its_age(system: System, queue_messages):
     assert system.environments.runs == []
 
 
+@pytest.mark.parity("both.dead-letter-and-destination", "record.arn", "record.digits")
 def test_destinations_get_records(system: System, queue_messages):
     """OnSuccess and OnFailure get AWS's record; the dead-letter queue is sent to as well."""
     config = EventInvokeConfig(
@@ -181,6 +196,7 @@ def test_destinations_get_records(system: System, queue_messages):
     assert system.ledger().total.dead_lettered == 1
 
 
+@pytest.mark.parity("age.looks-ahead", "age.90")
 def test_age_is_looked_at_ahead(system: System, queue_messages):
     """With 90 s of age there is one retry; the next would come too late, and the event is given up at once."""
     config = EventInvokeConfig(maximum_event_age=90, on_failure=create_queue(system, "bad"))
@@ -195,6 +211,7 @@ def test_age_is_looked_at_ahead(system: System, queue_messages):
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 2)
 
 
+@pytest.mark.parity("age.in-queue", "record.age-unrun")
 def test_event_that_grew_too_old_in_the_queue_is_not_run(system: System, queue_messages):
     """Nothing ran, so the record says so: no response, count 0."""
     config = EventInvokeConfig(maximum_event_age=60, on_failure=create_queue(system, "bad"))
@@ -228,6 +245,7 @@ def test_event_that_grew_too_old_after_an_attempt_tells_of_that_attempt(system: 
     assert record["responsePayload"]["errorMessage"] == "the first time"
 
 
+@pytest.mark.parity("async.zero-concurrency.at-once")
 def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(system: System, queue_messages):
     """No run, no retry: ZeroReservedConcurrency."""
     system.define(function(reserved_concurrency=0, dead_letter_arn=create_queue(system, "dlq")))
@@ -240,6 +258,7 @@ def test_reserved_concurrency_of_zero_goes_straight_to_the_dead_letter_queue(sys
     assert queue_messages("dlq")[0]["attributes"]["ErrorCode"]["StringValue"] == "429"
 
 
+@pytest.mark.parity("async.throttle.no-attempt")
 def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     """While the only place is taken an event backs off 1 s, 2 s, 4 s; then it is run as attempt 1."""
     system.define(function(reserved_concurrency=1))
@@ -260,6 +279,7 @@ def test_throttled_event_waits_and_uses_up_no_attempt(system: System):
     assert system.record(request_id)["state"] == "succeeded"
 
 
+@pytest.mark.parity("async.reserved-concurrency")
 def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     """Of five events that are claimed at once two may run; the others are throttled. All places are given back."""
     system.define(function(reserved_concurrency=2))
@@ -277,6 +297,7 @@ def test_batch_does_not_exceed_the_reserved_concurrency(system: System):
     assert (ledger.total.succeeded, ledger.total.waiting) == (2, 3)
 
 
+@pytest.mark.parity("async.function-deleted")
 def test_function_deleted_meanwhile(system: System):
     """An event whose function is gone is dropped, and the ledger says why."""
     system.enqueue()
@@ -287,6 +308,7 @@ def test_function_deleted_meanwhile(system: System):
     assert system.ledger().total.dropped == {"FunctionDeleted": 1}
 
 
+@pytest.mark.parity("async.configuration-at-run-time")
 def test_what_runs_is_the_configuration_in_force(system: System):
     """An event that was queued before a change runs with the new configuration."""
     system.enqueue()
@@ -297,6 +319,7 @@ def test_what_runs_is_the_configuration_in_force(system: System):
     assert claimed.function == function(timeout=9)
 
 
+@pytest.mark.parity("async.system-error.no-attempt")
 def test_our_own_failure_uses_up_no_attempt(system: System):
     """A process that could not be started is not the function's fault."""
     system.environments.outcomes = [Lost("no process"), Lost("no process"), Succeeded(b"1")]
@@ -342,6 +365,7 @@ def test_function_that_is_served_twice_by_one_claim_does_not_exceed_its_reserved
     assert system.concurrency() == 1
 
 
+@pytest.mark.parity("async.order")
 def test_functions_are_claimed_in_turn(system: System):
     """A backlog of one function does not hold up another."""
     system.define(function("g"))
@@ -354,6 +378,7 @@ def test_functions_are_claimed_in_turn(system: System):
     assert [claimed.invocation.function for claimed in held] == ["f", "f", "g", "f"]
 
 
+@pytest.mark.parity("async.duplicates")
 def test_events_of_a_dead_worker_come_back(system: System):
     """A worker that dies holds its event no longer than its lease; its place is free again as well."""
     request_id = system.enqueue()
@@ -371,6 +396,7 @@ def test_events_of_a_dead_worker_come_back(system: System):
     assert system.ledger().total.succeeded == 1
 
 
+@pytest.mark.parity("async.poison")
 def test_event_that_kills_its_workers_is_given_up(system: System):
     """After five dead workers the event is taken for the cause, and is dropped with a reason of its own."""
     system.enqueue()

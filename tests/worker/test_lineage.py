@@ -41,6 +41,7 @@ def test_root_is_read_from_a_header(header: str | None, root: str | None):
     assert root_of(header) == root
 
 
+@pytest.mark.parity("trace.kept", "trace.made")
 @pytest.mark.parametrize(
     ("header", "root", "written"),
     [

@@ -25,6 +25,13 @@ TIMED_OUT = TimedOut(b"{}", "Sandbox.Timedout", "Task timed out after 3.00 secon
 CRASHED = Crashed(b"{}", "Runtime.ExitError", "exit status 1")
 
 
+@pytest.mark.parity(
+    "async.life.retries-configured",
+    "async.function-errors.timeout",
+    "async.function-errors.crash",
+    "async.throttle.until-age",
+    "age.exhausted-wins",
+)
 @pytest.mark.parametrize(
     ("outcome", "attempt", "age", "configuration", "backoffs", "expected"),
     [
@@ -69,6 +76,7 @@ def test_what_follows_from_an_outcome(
     assert decision == expected
 
 
+@pytest.mark.parity("limit.event-age.default")
 @pytest.mark.parametrize(
     ("configuration", "history", "age", "expected"),
     [
@@ -92,6 +100,7 @@ def test_what_is_given_up_before_it_runs(
     assert decision == expected
 
 
+@pytest.mark.parity("limit.backoff")
 def test_backoff_doubles_up_to_five_minutes():
     """1 s, 2 s, 4 s … and never more than 300 s."""
     delays = [backoff(times).total_seconds() for times in (0, 1, 2, 7, 8, 9, 1_000)]

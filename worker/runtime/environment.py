@@ -321,6 +321,7 @@ class ExecutionEnvironment:
             started_at=self._started_at,
             duration_ms=duration_ms,
             log_stream=self._log.stream,
+            log_tail=self._log.tail() if invocation.is_synchronous else b"",  # before `take`, which begins anew
             log=self._log.take(),
             init_duration_ms=self._init_ms,
             max_memory_mb=peak_mb,

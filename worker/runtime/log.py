@@ -12,11 +12,13 @@ are dropped, and the log says how many.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
 from redis.exceptions import RedisError
 
+from config import limits
 from worker.clock import Clock, to_ms
 from worker.invocation import LogEvent
 from worker.runtime.chores import Do
@@ -53,6 +55,8 @@ class Log:
         self._unfinished = bytearray()
         self._events: list[LogEvent] = []
         self._size = 0
+        self._latest: deque[str] = deque()  # as many as make up the tail, whether they were handed on or not
+        self._latest_size = 0
         self._due = 0.0  # when the sink is asked next, on time.monotonic
         self._not_before = 0.0  # when it may be asked again after a failure
         self._dropped = 0
@@ -117,10 +121,17 @@ class Log:
             self._not_before = 0.0
             self.flush()
 
+    def tail(self) -> bytes:
+        """The last 4 KB of what was said since the latest `take`, of which a part may have been handed on."""
+        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in self._latest)
+        return text.encode("utf-8", "replace")[-limits.MAX_LOG_TAIL :]
+
     def take(self) -> tuple[LogEvent, ...]:
         """What was not handed on, for the answer; a line that has no end yet ends here."""
         if self._unfinished:
             self._finish_line()
+        self._latest.clear()
+        self._latest_size = 0
         return tuple(self._take_events())
 
     def _is_taken(self, events: list[LogEvent]) -> bool:
@@ -170,6 +181,10 @@ class Log:
             self._due = time.monotonic() + FLUSH_AFTER
         self._events.append(event)
         self._size += len(event.message) + EVENT_SIZE
+        self._latest.append(event.message)
+        self._latest_size += len(event.message)
+        while self._latest_size - len(self._latest[0]) >= limits.MAX_LOG_TAIL:
+            self._latest_size -= len(self._latest.popleft())
 
     def _drop_oldest(self) -> None:
         """Make room: half of what may be kept stays, after an event that says what is missing."""

@@ -109,7 +109,7 @@ end
 
 local function answer(outcome, reply)
   local key = ns .. 'reply:' .. outcome.id
-  redis.call('LPUSH', key, reply)
+  redis.call('RPUSH', key, reply) -- behind the parts of a streamed one
   redis.call('PEXPIRE', key, 60000)
 end
 
