@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from console import local_cli
+
 if TYPE_CHECKING:
     from config.settings import Settings
 
@@ -50,6 +52,9 @@ def demo() -> None:
     from console.demo import main as run
 
     sys.exit(run())
+
+
+local_cli.register(app)
 
 
 @app.command()

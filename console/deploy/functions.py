@@ -159,7 +159,9 @@ def _members(draft: Draft, resource: Resource) -> dict[str, Any]:
         members["EphemeralStorage"] = _numbers(members["EphemeralStorage"])
     if "KmsKeyArn" in properties:
         members["KMSKeyArn"] = properties["KmsKeyArn"]
-    members["Role"] = str(properties.get("Role") or draft.place.role(name_of(draft.template.stack, resource.id, "Role")))
+    members["Role"] = str(
+        properties.get("Role") or draft.place.role(name_of(draft.template.stack, resource.id, "Role"))
+    )
     return members
 
 
@@ -189,7 +191,9 @@ def _code(draft: Draft, where: Any, path: tuple[str | int, ...]) -> Code | None:
         for bucket, key in (("S3Bucket", "S3Key"), ("Bucket", "Key")):
             if bucket in where and key in where:
                 return Object(str(where[bucket]), str(where[key]))
-    draft.blame(path, "code is a path beside the template, s3://bucket/key, or S3Bucket and S3Key; images cannot be run")
+    draft.blame(
+        path, "code is a path beside the template, s3://bucket/key, or S3Bucket and S3Key; images cannot be run"
+    )
     return None
 
 

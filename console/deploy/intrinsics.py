@@ -64,7 +64,8 @@ def text_of(value: Any) -> str:
 class Resolver:
     """Resolves the values of one template.
 
-    `reference(name, attribute, path)` is what Ref (attribute "") and Fn::GetAtt of a resource say; it raises Unresolved.
+    `reference(name, attribute, path)` is what Ref (attribute "") and Fn::GetAtt of a resource say, or
+    it raises Unresolved.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From the resources of a template to the steps of a deployment, in the order of doing; or to all that is wrong. Pure."""
+"""From the resources of a template to the steps of a deployment in the order of doing, or to what is wrong. Pure."""
 
 import json
 from collections.abc import Callable, Mapping

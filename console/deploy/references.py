@@ -96,7 +96,11 @@ def _function(place: Place, named: Named) -> dict[str, str]:
 
 
 def _version(_: Place, named: Named) -> dict[str, str]:
-    return {"": later(f"{named.id}.Arn"), "FunctionArn": later(f"{named.id}.Arn"), "Version": later(f"{named.id}.Version")}
+    return {
+        "": later(f"{named.id}.Arn"),
+        "FunctionArn": later(f"{named.id}.Arn"),
+        "Version": later(f"{named.id}.Version"),
+    }
 
 
 def _alias(place: Place, named: Named) -> dict[str, str]:

@@ -101,8 +101,8 @@ class _Reading:
             there_are = ", ".join(declared) or "none"
             template.problems.append(Problem(0, f"--parameter {name}", f"no such parameter; there are: {there_are}"))
         values: dict[str, Any] = {}
-        for name, about in declared.items():
-            about = about if isinstance(about, dict) else {}
+        for name, body in declared.items():
+            about = body if isinstance(body, dict) else {}
             value = given.get(name, about.get("Default"))
             path = ("Parameters", name)
             if value is None:
@@ -217,7 +217,9 @@ class _Reading:
         if named.type not in REFERABLE:
             if self._skips and not attribute:
                 return named.name
-            raise Unresolved(path, f"it refers to '{name}', and thrice has no {named.type}", can_be_left_out=not attribute)
+            raise Unresolved(
+                path, f"it refers to '{name}', and thrice has no {named.type}", can_be_left_out=not attribute
+            )
         try:
             return refer(place, named, attribute)
         except NoReference as error:
