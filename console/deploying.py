@@ -45,9 +45,15 @@ def run(settings: Settings, wanted: Wanted, *, only_plan: bool) -> int:
 
 
 def deploy(
-    settings: Settings, clients: Clients, wanted: Wanted, console: Console, *, only_plan: bool = False
+    settings: Settings,
+    clients: Clients,
+    wanted: Wanted,
+    console: Console,
+    *,
+    only_plan: bool = False,
+    only_changes: bool = False,
 ) -> Prepared:
-    """Prepare, show the plan, and carry it out.
+    """Prepare, show the plan (or of it only what changes), and carry it out.
 
     Raises:
         CannotDeploy: nothing was changed.
@@ -57,8 +63,9 @@ def deploy(
     waiting = Console(stderr=True)
     with waiting.status("looking at what is there"):
         prepared = prepare(wanted, settings, clients)
-    console.print(f"{wanted.title}   {prepared.file} → {settings.gateway_url}", markup=False)
-    show(prepared, console)
+    if not only_changes:
+        console.print(f"{wanted.title}   {prepared.file} → {settings.gateway_url}", markup=False)
+    show(prepared, console, only_changes=only_changes)
     if not only_plan:
         with waiting.status("deploying") as line:
             carry_out(prepared, clients, lambda step: line.update(f"{KINDS[type(step)]} {step.name}"))

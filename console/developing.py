@@ -20,7 +20,7 @@ from console.deploy.handler import PYTHON_RUNTIME, broken
 from console.deploy.package import NoPackage
 from console.deploy.problem import CannotDeploy
 from console.deploying import away, deploy
-from console.following import Tail, line
+from console.following import Tail, emit, line
 from worker.clock import SystemClock
 
 #: How often files and logs are looked at, in seconds.
@@ -40,6 +40,7 @@ class Development:
         self._console = Console(highlight=False, soft_wrap=True)
         self._tails: dict[str, Tail] = {}
         self._stamps: Stamps = {}
+        self._undeployed: set[str] = set()  # files that were saved since the last deployment
 
     def run(self, stop: Event) -> int:
         """Deploy, and look until `stop` is set; return the exit status: 1 if the first deployment fails."""
@@ -59,12 +60,14 @@ class Development:
     def _redeploy(self, changed: list[str]) -> None:
         names = ", ".join(Path(name).name for name in changed[:3]) or "a file is gone"
         self._console.print(f"\n{names}{' …' if len(changed) > 3 else ''}", style="bold", markup=False)
-        problems = self._broken(changed)
+        self._undeployed |= set(changed)
+        problems = self._broken(sorted(self._undeployed))
         if problems:
             self._console.print("\n".join(problems), style="red", markup=False)
             self._console.print("Not deployed: the code that runs stays.", style="yellow")
             return
-        self._deploy()
+        if self._deploy(only_changes=True):
+            self._undeployed.clear()
 
     def _broken(self, changed: list[str]) -> list[str]:
         """What is wrong with the changed files; only where this Python is the one that would run them."""
@@ -81,10 +84,10 @@ class Development:
                 sources[path.name] = path.read_bytes()
         return broken(sources)
 
-    def _deploy(self) -> bool:
+    def _deploy(self, *, only_changes: bool = False) -> bool:
         started = time.monotonic()
         try:
-            prepared = deploy(self._settings, self._clients, self._wanted, self._console)
+            prepared = deploy(self._settings, self._clients, self._wanted, self._console, only_changes=only_changes)
         except (CannotDeploy, DeploymentFailed) as error:
             self._console.print(f"thrice: {error}", style="red", markup=False)
             return False
@@ -107,7 +110,7 @@ class Development:
             except (BotoCoreError, ClientError):
                 return  # the system is away or starting again; the next look reads on from here
             for event in events:
-                self._console.print(line(event, name))
+                emit(self._console, line(event, name))
 
     def _look(self) -> Stamps:
         """The stamps of all files that a deployment is made of."""

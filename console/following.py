@@ -99,7 +99,7 @@ def show(settings: Settings, function: str, *, follows: bool, since: str, reques
             return 1
         for _ in _turns(follows=follows):
             for event in tail.more():
-                console.print(line(event))
+                emit(console, line(event))
     except (BotoCoreError, ClientError) as error:
         print(f"thrice: {away(settings, error)}", file=sys.stderr)
         return 1
@@ -140,6 +140,14 @@ def line(event: Mapping[str, Any], function: str = "") -> Text:
     if function:
         text.append(f"{function} ", style="magenta")
     return text.append(event["message"].rstrip("\n").replace("\r", "\n"), style=_style(event["message"]))
+
+
+def emit(console: Console, text: Text) -> None:
+    """Print a line; without a terminal as it is, with its tabs."""
+    if console.is_terminal:
+        console.print(text)
+    else:
+        print(text.plain, flush=True)
 
 
 def _style(message: str) -> str:

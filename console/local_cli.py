@@ -196,10 +196,16 @@ def _settings() -> "Settings":
     from config import settings
 
     try:
-        return settings.load()
+        found = settings.load()
     except settings.SettingsError as error:
         print(f"thrice: {error}", file=sys.stderr)
         sys.exit(1)
+    if not found.credentials_file.exists():
+        _refuse(
+            f"There is no {found.credentials_file}, which the first `thrice up` makes: no system keeps its data there. "
+            "Start one here, or set THRICE_DATA_DIR to the folder that it names at its start."
+        )
+    return found
 
 
 def _refuse(message: str) -> NoReturn:

@@ -208,15 +208,17 @@ def carry_out(prepared: Prepared, clients: Clients, began: Callable[[Step], None
             ) from None
 
 
-def show(prepared: Prepared, console: Console) -> None:
-    """Print the plan: a line for each step, then the notes."""
+def show(prepared: Prepared, console: Console, *, only_changes: bool = False) -> None:
+    """Print the plan: a line for each step, then the notes; or only the lines of what changes."""
     width = max((len(KINDS[type(step)]) for step, _ in prepared.differences), default=0)
     colours = {"+": "green", "~": "yellow", "=": "dim"}
     for step, difference in prepared.differences:
-        what = f"   {', '.join(difference.what)}" if difference.what else ""
+        if only_changes and difference.sign == "=":
+            continue
+        what = f"   {difference.shown}" if difference.what else ""
         line = f"  {difference.sign} {KINDS[type(step)]:{width}}  {step.name}{_about(step)}{what}"
         console.print(line, style=colours[difference.sign], markup=False)
-    for note in prepared.notes:
+    for note in () if only_changes else prepared.notes:
         console.print(f"  note: {note}", style="dim", markup=False)
 
 

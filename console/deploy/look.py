@@ -8,7 +8,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -46,6 +46,12 @@ class Difference:
 
     sign: str
     what: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)  # of what changes: `3 → 10`, where that is short
+
+    @property
+    def shown(self) -> str:
+        """What changes, as a person reads it."""
+        return ", ".join(f"{name} {self.values[name]}" if name in self.values else name for name in self.what)
 
 
 NEW, SAME = Difference("+"), Difference("=")
@@ -73,7 +79,8 @@ class Look:
             return NEW
         current = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]).get("Attributes", {})
         tags = sqs.list_queue_tags(QueueUrl=url).get("Tags", {}) if step.tags else {}
-        return _changed(_differing(step.attributes, current) + _tags(step.tags, tags))
+        what = _differing(step.attributes, current)
+        return _changed(what + _tags(step.tags, tags), _values(step.attributes, current, what))
 
     def _topic(self, step: Topic) -> Difference:
         sns, arn = self._clients.sns, self._arn("sns", step.name)
@@ -120,7 +127,8 @@ class Look:
         if step.concurrency is not None:
             reserved = current.get("Concurrency", {}).get("ReservedConcurrentExecutions")
             what += [] if reserved == step.concurrency else ["ReservedConcurrentExecutions"]
-        return _changed(what + _tags(step.tags, current.get("Tags", {})))
+        values = _values(wanted, configuration, what)
+        return _changed(what + _tags(step.tags, current.get("Tags", {})), values)
 
     def _version(self, step: Version) -> Difference:
         """Publishing what has not changed since answers with the version that there is."""
@@ -153,7 +161,7 @@ class Look:
             return NEW
         names = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
         what = [name for name in names if _plain(step.members.get(name)) != _plain(current.get(name))]
-        return _changed(what)
+        return _changed(what, _values(step.members, current, what))
 
     def _permission(self, step: Permission) -> Difference:
         qualifier = {"Qualifier": step.qualifier} if step.qualifier else {}
@@ -198,7 +206,7 @@ class Look:
         names = ("ScheduleExpression", "EventPattern", "State", "Description")
         what = [name for name in names if _json(step.members.get(name)) != _json(current.get(name))]
         same = sorted(map(_plain, targets)) == sorted(_plain(dict(target)) for target in step.targets)
-        return _changed(what + ([] if same else ["Targets"]))
+        return _changed(what + ([] if same else ["Targets"]), _values(step.members, current, what))
 
 
 _LOOKS: Mapping[type, Callable[[Look, Any], Difference]] = {
@@ -255,8 +263,18 @@ def _holds(name: str, wanted: Any, current: Any) -> bool:
     return bool(_json(wanted) == _json(current))
 
 
-def _changed(what: list[str]) -> Difference:
-    return Difference("~", tuple(what)) if what else SAME
+def _changed(what: list[str], values: Mapping[str, str] | None = None) -> Difference:
+    return Difference("~", tuple(what), values or {}) if what else SAME
+
+
+def _values(wanted: Mapping[str, Any], current: Mapping[str, Any], what: list[str]) -> dict[str, str]:
+    """From what to what the members change whose values are short."""
+    found = {}
+    for name in what:
+        old, new = current.get(name), wanted.get(name)
+        if all(isinstance(value, str | int | None) and len(str(value)) <= 40 for value in (old, new)):
+            found[name] = f"{'(none)' if old is None else old} → {'(none)' if new is None else new}"
+    return found
 
 
 def _tags(wanted: Mapping[str, str], current: Mapping[str, str]) -> list[str]:
