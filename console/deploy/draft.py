@@ -8,7 +8,7 @@ from console.deploy.intrinsics import text_of
 from console.deploy.references import Place
 from console.deploy.source import Path
 from console.deploy.steps import Step
-from console.deploy.template import UNASKED, Resource, Template
+from console.deploy.template import UNASKED, Resource, Template, where_of
 
 NO_IAM = "There is no IAM here: roles, policies and permissions boundaries of the template are not obeyed."
 
@@ -43,7 +43,7 @@ class Draft:
     def leave_out(self, path: Path, text: str) -> None:
         """A resource or trigger that is not to be had: a problem, or with --skip a remark."""
         if self.skips:
-            self.note(f"Left out: {'.'.join(str(part) for part in path[1:] if part != 'Properties')}: {text}.")
+            self.note(f"Left out: {where_of(path)}: {text}.")
         else:
             self.template.blame(path, text, can_be_left_out=True)
 
@@ -68,7 +68,7 @@ class Draft:
         return members[name]
 
     def _is_blamed(self, path: Path) -> bool:
-        where = ".".join(str(part) for part in path if part != "Properties").removeprefix("Resources.")
+        where = where_of(path)
         return any(problem.where.startswith(where) for problem in self.template.problems)
 
     def add_notification(self, bucket: str, kind: str, configuration: Mapping[str, Any]) -> None:

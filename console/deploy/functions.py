@@ -50,13 +50,6 @@ def serverless_function(draft: Draft, resource: Resource) -> None:
         members["DeadLetterConfig"] = {"TargetArn": properties["DeadLetterQueue"].get("TargetArn", "")}
     if "Tracing" in properties and properties["Tracing"] != "Disabled":
         members["TracingConfig"] = {"Mode": properties["Tracing"]}
-    code: Code | None = None
-    if "InlineCode" in properties:
-        code = _inline(properties["InlineCode"], members)
-    else:
-        uri = draft.required(properties, "CodeUri", (*resource.path, "Properties"))
-        code = _code(draft, uri, path_of(resource, "CodeUri"))
-    _add(draft, resource, members, code)
     alias = properties.get("AutoPublishAlias")
     if alias:
         draft.steps.append(Version(resource.id, resource.name, str(properties.get("VersionDescription", ""))))
@@ -69,6 +62,12 @@ def serverless_function(draft: Draft, resource: Resource) -> None:
             triggers.add(draft, resource, name, event, path, alias)
         except Skip:
             continue
+    if "InlineCode" in properties:
+        code: Code | None = _inline(properties["InlineCode"], members)
+    else:
+        uri = draft.required(properties, "CodeUri", (*resource.path, "Properties"))
+        code = _code(draft, uri, path_of(resource, "CodeUri"))
+    _add(draft, resource, members, code)
 
 
 def function(draft: Draft, resource: Resource) -> None:
@@ -160,7 +159,7 @@ def _members(draft: Draft, resource: Resource) -> dict[str, Any]:
     if "KmsKeyArn" in properties:
         members["KMSKeyArn"] = properties["KmsKeyArn"]
     members["Role"] = str(
-        properties.get("Role") or draft.place.role(name_of(draft.template.stack, resource.id, "Role"))
+        properties.get("Role") or draft.place.role(name_of(draft.template.stack, f"{resource.id}Role", ""))
     )
     return members
 

@@ -7,7 +7,7 @@ version is not: `later` stands in its place until it was published.
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from console.deploy.source import Path
@@ -26,6 +26,7 @@ class Unresolved(Exception):
         super().__init__(text)
         self.path = path
         self.can_be_left_out = can_be_left_out
+        self.others: list[Unresolved] = []  # what else has no meaning, of the same mapping or list
 
 
 class _Nothing:
@@ -94,12 +95,23 @@ class Resolver:
                     return self._ref(argument, path)
                 if name.startswith("Fn::"):
                     return self._function(name, argument, path)
-            members = {name: self.resolve(item, (*path, name)) for name, item in value.items()}
-            return {name: item for name, item in members.items() if item is not NOTHING}
+            return dict(self._each(value.items(), path))
         if isinstance(value, list):
-            items = [self.resolve(item, (*path, number)) for number, item in enumerate(value)]
-            return [item for item in items if item is not NOTHING]
+            return [item for _, item in self._each(enumerate(value), path)]
         return value
+
+    def _each(self, items: Iterable[tuple[Any, Any]], path: Path) -> list[tuple[Any, Any]]:
+        """The members of a mapping or a list, resolved; what is wrong with several of them is raised together."""
+        found, wrong = [], []
+        for name, item in items:
+            try:
+                found.append((name, self.resolve(item, (*path, name))))
+            except Unresolved as error:
+                wrong += [error, *error.others]
+        if wrong:
+            wrong[0].others = wrong[1:]
+            raise wrong[0]
+        return [(name, item) for name, item in found if item is not NOTHING]
 
     def holds(self, condition: Any, path: Path) -> bool:
         """Whether a condition holds: the name of one, or a function that makes one.
@@ -142,7 +154,8 @@ class Resolver:
             return self._parameters[name]
         if name.startswith("AWS::"):
             raise Unresolved(path, f"the pseudo parameter {name} has no value here")
-        return self._reference(name, "", path)
+        resource, _, attribute = name.partition(".")  # SAM: `!Ref MyFunction.Alias`
+        return self._reference(resource, attribute, path)
 
     def _function(self, name: str, argument: Any, path: Path) -> Any:
         function = _FUNCTIONS.get(name)

@@ -50,7 +50,9 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def _walk(folder: Path, prefix: str, inside: tuple[Path, ...]) -> Iterator[tuple[str, Path]]:
-    for entry in os.scandir(folder):
+    with os.scandir(folder) as scanned:
+        entries = list(scanned)
+    for entry in entries:
         path = folder / entry.name
         if entry.is_dir():
             if entry.name in JUNK_FOLDERS or (path / "pyvenv.cfg").exists():

@@ -49,10 +49,16 @@ class Template:
 
     def blame(self, path: Path, text: str, *, can_be_left_out: bool = False) -> None:
         """Note what is wrong at `path`."""
-        where = ".".join(str(part) for part in path if part != "Properties").removeprefix("Resources.")
+        where = where_of(path)
         problem = Problem(self.source.line(path), where, text, can_be_left_out)
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def where_of(path: Path) -> str:
+    """A path as it is told."""
+    told = [str(part) for part in path if part != "Properties" and not str(part).startswith("Fn::")]
+    return ".".join(told).removeprefix("Resources.")
 
 
 def read(source: Source, place: Place, stack: str, given: Mapping[str, str], *, skips: bool = False) -> Template:
@@ -200,7 +206,8 @@ class _Reading:
         try:
             found = self._resolver.resolve(value, path)
         except Unresolved as error:
-            self._template.blame(error.path, str(error), can_be_left_out=error.can_be_left_out)
+            for each in (error, *error.others):
+                self._template.blame(each.path, str(each), can_be_left_out=each.can_be_left_out)
             return
         if found is not NOTHING:
             resolved[name] = found
