@@ -4,6 +4,7 @@ Files are looked at five times a second. A change is deployed as soon as it is s
 code they began with. Python that cannot be parsed is shown and not deployed: the code that runs stays.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from console.deploy.deployment import DeploymentFailed, Prepared, Wanted, read_p
 from console.deploy.handler import PYTHON_RUNTIME, broken
 from console.deploy.package import NoPackage
 from console.deploy.problem import CannotDeploy
+from console.deploy.steps import Step
 from console.deploying import away, deploy
 from console.following import Tail, emit, line
 from worker.clock import SystemClock
@@ -39,11 +41,14 @@ class Development:
         self._clients = Clients(settings)
         self._console = Console(highlight=False, soft_wrap=True)
         self._tails: dict[str, Tail] = {}
+        self._steps: tuple[Step, ...] = ()  # of the last plan that could be read: they say which files matter
         self._stamps: Stamps = {}
+        self._runtimes: set[str] = set()  # of the functions that were deployed last
         self._undeployed: set[str] = set()  # files that were saved since the last deployment
 
     def run(self, stop: Event) -> int:
         """Deploy, and look until `stop` is set; return the exit status: 1 if the first deployment fails."""
+        self._plan()
         self._stamps = self._look()
         if not self._deploy():
             return 1
@@ -51,6 +56,7 @@ class Development:
         while not stop.wait(LOOK):
             stamps = self._look()
             if stamps != self._stamps:
+                stamps = self._settled(stamps, stop)
                 changed = sorted(name for name, stamp in stamps.items() if self._stamps.get(name) != stamp)
                 self._stamps = stamps
                 self._redeploy(changed)
@@ -60,6 +66,8 @@ class Development:
     def _redeploy(self, changed: list[str]) -> None:
         names = ", ".join(Path(name).name for name in changed[:3]) or "a file is gone"
         self._console.print(f"\n{names}{' …' if len(changed) > 3 else ''}", style="bold", markup=False)
+        self._plan()
+        self._stamps = {**self._look(), **self._stamps}  # files that the plan names anew have not changed
         self._undeployed |= set(changed)
         problems = self._broken(sorted(self._undeployed))
         if problems:
@@ -69,13 +77,14 @@ class Development:
         if self._deploy(only_changes=True):
             self._undeployed.clear()
 
+    def _plan(self) -> None:
+        """Note which files matter. What cannot be read is told by the deployment."""
+        with contextlib.suppress(CannotDeploy):
+            self._steps = read_plan(self._wanted, self._settings).steps
+
     def _broken(self, changed: list[str]) -> list[str]:
         """What is wrong with the changed files; only where this Python is the one that would run them."""
-        try:
-            runtimes = {step.members.get("Runtime") for step in read_plan(self._wanted, self._settings).functions}
-        except CannotDeploy:
-            return []  # told by the deployment
-        if PYTHON_RUNTIME not in runtimes:
+        if PYTHON_RUNTIME not in self._runtimes:
             return []
         sources = {}
         for name in changed:
@@ -99,6 +108,7 @@ class Development:
         return True
 
     def _follow(self, prepared: Prepared) -> None:
+        self._runtimes = {str(step.members.get("Runtime")) for step in prepared.plan.functions}
         now_ms = int(SystemClock().now().timestamp() * 1_000)
         for step in prepared.plan.functions:
             self._tails.setdefault(step.name, Tail(self._clients.logs, step.name, now_ms))
@@ -112,6 +122,15 @@ class Development:
             for event in events:
                 emit(self._console, line(event, name))
 
+    def _settled(self, stamps: Stamps, stop: Event) -> Stamps:
+        """The stamps when nothing changes any more: an editor may write a file in several steps, and several files."""
+        while not stop.wait(LOOK / 4):
+            again = self._look()
+            if again == stamps:
+                break
+            stamps = again
+        return stamps
+
     def _look(self) -> Stamps:
         """The stamps of all files that a deployment is made of."""
         files: dict[str, Path] = {}
@@ -119,9 +138,9 @@ class Development:
         if template is not None:
             files[str(template)] = template
         try:
-            files |= watched(root_of(self._wanted), read_plan(self._wanted, self._settings).steps)
-        except (CannotDeploy, NoPackage):
-            files |= {name: Path(name) for name in self._stamps}  # the plan cannot be read just now
+            files |= watched(root_of(self._wanted), self._steps)
+        except NoPackage:
+            files |= {name: Path(name) for name in self._stamps}  # a folder is away just now
         return {name: stamp for name, path in files.items() if (stamp := _stamp(path)) is not None}
 
 

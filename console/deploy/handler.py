@@ -66,6 +66,9 @@ def _handler(names: Mapping[str, Callable[[], bytes]]) -> str:
             return f"{module}.handler"
     if "bootstrap" in names:
         return "bootstrap"
+    wrong = broken({name: names[name]() for name in python.values()})
+    if wrong:
+        raise NoHandler("no handler was found, for a file cannot be read as Python:\n" + "\n".join(wrong))
     there_is = ", ".join(name for name in names if "/" not in name) or "nothing"
     raise NoHandler(
         f"no handler was found in it: neither a Python file that defines {' or '.join(PYTHON_FUNCTIONS)}, nor "
