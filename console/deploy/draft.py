@@ -48,12 +48,38 @@ class Draft:
             self.template.blame(path, text, can_be_left_out=True)
 
     def check_members(self, members: Mapping[str, Any], known: Iterable[str], path: Path, whose: str) -> None:
-        """Blame every member that cannot be obeyed; what only IAM would look at is noted."""
-        for name in members:
+        """Blame every member that cannot be obeyed; what only IAM would look at is noted.
+
+        Raises:
+            Skip: `members` is no mapping.
+        """
+        for name in self.mapping(members, path):
             if name in UNASKED or name in ("Role", "RoleArn"):
                 self.note(NO_IAM)
             elif name not in known:
                 self.blame((*path, name), f"thrice cannot obey it; of {whose} there are {', '.join(sorted(known))}")
+
+    def mapping(self, value: Any, path: Path) -> Mapping[str, Any]:
+        """A value that must be a mapping; nothing stands for an empty one.
+
+        Raises:
+            Skip: it is none, which was blamed.
+        """
+        if value is None or isinstance(value, Mapping):
+            return value or {}
+        self.blame(path, "this is a mapping")
+        raise Skip
+
+    def listed(self, value: Any, path: Path) -> list[Any]:
+        """A value that must be a list of mappings; nothing stands for an empty one.
+
+        Raises:
+            Skip: it is none, which was blamed.
+        """
+        if value is None or (isinstance(value, list) and all(isinstance(each, Mapping) for each in value)):
+            return value or []
+        self.blame(path, "this is a list of mappings")
+        raise Skip
 
     def required(self, members: Mapping[str, Any], name: str, path: Path) -> Any:
         """A member that must be there.

@@ -47,7 +47,8 @@ def serverless_function(draft: Draft, resource: Resource) -> None:
     draft.note(NO_IAM)
     members = _members(draft, resource)
     if "DeadLetterQueue" in properties:
-        members["DeadLetterConfig"] = {"TargetArn": properties["DeadLetterQueue"].get("TargetArn", "")}
+        target = draft.mapping(properties["DeadLetterQueue"], path_of(resource, "DeadLetterQueue"))
+        members["DeadLetterConfig"] = {"TargetArn": target.get("TargetArn", "")}
     if "Tracing" in properties and properties["Tracing"] != "Disabled":
         members["TracingConfig"] = {"Mode": properties["Tracing"]}
     alias = properties.get("AutoPublishAlias")
@@ -56,7 +57,7 @@ def serverless_function(draft: Draft, resource: Resource) -> None:
         draft.steps.append(Alias(resource.name, str(alias), {"FunctionVersion": later(f"{resource.id}.Version")}))
     if properties.get("EventInvokeConfig"):
         _event_invoke_of(draft, resource, properties["EventInvokeConfig"], alias)
-    for name, event in (properties.get("Events") or {}).items():
+    for name, event in draft.mapping(properties.get("Events"), path_of(resource, "Events")).items():
         path = (*resource.path, "Properties", "Events", name)
         try:
             triggers.add(draft, resource, name, event, path, alias)
@@ -103,9 +104,14 @@ def alias(draft: Draft, resource: Resource) -> None:
     members: dict[str, Any] = {"FunctionVersion": str(draft.required(properties, "FunctionVersion", path))}
     if "Description" in properties:
         members["Description"] = properties["Description"]
-    weights = (properties.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or []
+    where = path_of(resource, "RoutingConfig")
+    routing = draft.mapping(properties.get("RoutingConfig"), where)
+    weights = draft.listed(routing.get("AdditionalVersionWeights"), where)
     if weights:
-        shares = {str(each["FunctionVersion"]): float(each["FunctionWeight"]) for each in weights}
+        shares = {
+            str(draft.required(each, "FunctionVersion", where)): draft.required(each, "FunctionWeight", where)
+            for each in weights
+        }
         members["RoutingConfig"] = {"AdditionalVersionWeights": shares}
     draft.steps.append(Alias(name, str(draft.required(properties, "Name", path)), members))
 
@@ -155,7 +161,8 @@ def _members(draft: Draft, resource: Resource) -> dict[str, Any]:
         draft.check_members(environment, {"Variables"}, path_of(resource, "Environment"), "Environment")
         members["Environment"] = {"Variables": texts(environment.get("Variables"))}
     if "EphemeralStorage" in members:
-        members["EphemeralStorage"] = _numbers(members["EphemeralStorage"])
+        storage = draft.mapping(members["EphemeralStorage"], path_of(resource, "EphemeralStorage"))
+        members["EphemeralStorage"] = _numbers(storage)
     if "KmsKeyArn" in properties:
         members["KMSKeyArn"] = properties["KmsKeyArn"]
     members["Role"] = str(
@@ -169,6 +176,8 @@ def _add(draft: Draft, resource: Resource, members: dict[str, Any], code: Code |
         return
     tags = tags_of(resource.properties.get("Tags"))
     concurrency = number(resource.properties.get("ReservedConcurrentExecutions"))
+    if concurrency is not None and not isinstance(concurrency, int):
+        draft.blame(path_of(resource, "ReservedConcurrentExecutions"), f"'{concurrency}' is no number")
     line = draft.template.source.line(resource.path)
     draft.steps.append(Function(resource.name, code, members, tags, concurrency, line, resource.id))
 
@@ -202,7 +211,9 @@ def _event_invoke_of(draft: Draft, resource: Resource, config: Mapping[str, Any]
     draft.check_members(config, known, path, "EventInvokeConfig")
     members = _numbers({name: config[name] for name in known - {"DestinationConfig"} if name in config})
     destinations: dict[str, Any] = {}
-    for outcome, target in (config.get("DestinationConfig") or {}).items():
+    where = (*path, "DestinationConfig")
+    for outcome, body in draft.mapping(config.get("DestinationConfig"), where).items():
+        target = draft.mapping(body, (*where, outcome))
         arn = target.get("Destination") or _made_destination(draft, resource, outcome, target, path)
         destinations[outcome] = {"Destination": arn}
     if destinations:

@@ -46,7 +46,7 @@ def topic(draft: Draft, resource: Resource) -> None:
     draft.check_members(properties, {"TopicName", "DisplayName", "Subscription", "Tags"}, path, "topics")
     attributes = texts({name: properties[name] for name in ("DisplayName",) if name in properties})
     draft.steps.append(Topic(resource.name, attributes, tags_of(properties.get("Tags"))))
-    for index, each in enumerate(properties.get("Subscription") or []):
+    for index, each in enumerate(draft.listed(properties.get("Subscription"), (*path, "Subscription"))):
         where = (*path, "Subscription", index)
         _subscription(draft, draft.place.arn("sns", resource.name), each, where)
 
@@ -85,9 +85,9 @@ def bucket(draft: Draft, resource: Resource) -> None:
     if configuration.get("EventBridgeConfiguration"):
         draft.notifications.setdefault(resource.name, {})["EventBridgeConfiguration"] = {}
     for kind, (member, target, arn) in _NOTIFICATIONS.items():
-        for index, each in enumerate(configuration.get(kind) or []):
+        for index, each in enumerate(draft.listed(configuration.get(kind), (*where, kind))):
             at = (*where, kind, index)
-            rules = key_rules(each.get("Filter"))
+            rules = key_rules(draft, each.get("Filter"), at)
             draft.add_notification(
                 resource.name,
                 member,
@@ -113,7 +113,7 @@ def rule(draft: Draft, resource: Resource) -> None:
     if "EventPattern" in properties:
         members["EventPattern"] = json_text(properties["EventPattern"])
     targets = []
-    for index, target in enumerate(properties.get("Targets") or []):
+    for index, target in enumerate(draft.listed(properties.get("Targets"), (*path, "Targets"))):
         at = (*path, "Targets", index)
         draft.check_members(target, {"Id", "Arn", "Input", "InputPath", "InputTransformer"}, at, "targets")
         targets.append({name: value for name, value in target.items() if name != "RoleArn"})

@@ -161,7 +161,8 @@ class Subscription:
     @property
     def name(self) -> str:
         """How it is shown."""
-        return f"{self.topic_arn.rpartition(':')[2]} → {self.endpoint.rpartition(':')[2]}"
+        endpoint = self.endpoint.rpartition(":function:" if self.protocol == "lambda" else ":")[2]
+        return f"{self.topic_arn.rpartition(':')[2]} → {endpoint}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,8 @@ def add(draft: Draft, resource: Resource, name: str, event: Any, path: Path, ali
         draft.blame(path, "an event is a mapping with the member Type")
         raise Skip
     kind = event["Type"]
-    trigger = Trigger(draft, resource, name, event.get("Properties") or {}, path, alias)
+    members = draft.mapping(event.get("Properties"), (*path, "Properties"))
+    trigger = Trigger(draft, resource, name, members, path, alias)
     if kind in _TRIGGERS:
         _TRIGGERS[kind](trigger)
     else:
@@ -73,19 +74,24 @@ def _s3(trigger: Trigger) -> None:
         "LambdaFunctionArn": trigger.arn,
         "Events": [events] if isinstance(events, str) else list(events),
     }
-    rules = key_rules(trigger.members.get("Filter"))
+    rules = key_rules(trigger.draft, trigger.members.get("Filter"), (*trigger.path, "Properties", "Filter"))
     if rules:
         configuration["Filter"] = rules
     trigger.permit("s3.amazonaws.com", SourceArn=f"arn:aws:s3:::{bucket}", SourceAccount=trigger.draft.place.account)
     trigger.draft.add_notification(bucket, "LambdaFunctionConfigurations", configuration)
 
 
-def key_rules(given: Any) -> dict[str, Any]:
-    """A filter as the API takes it, of one as templates write it."""
-    rules = ((given or {}).get("S3Key") or {}).get("Rules") or []
+def key_rules(draft: Draft, given: Any, path: Path) -> dict[str, Any]:
+    """A filter as the API takes it, of one as templates write it.
+
+    Raises:
+        Skip: it has another form, which was blamed.
+    """
+    rules = draft.listed(draft.mapping(draft.mapping(given, path).get("S3Key"), path).get("Rules"), path)
     if not rules:
         return {}
-    return {"Key": {"FilterRules": [{"Name": str(rule["Name"]), "Value": str(rule["Value"])} for rule in rules]}}
+    filters = [{name: str(draft.required(rule, name, path)) for name in ("Name", "Value")} for rule in rules]
+    return {"Key": {"FilterRules": filters}}
 
 
 def _sns(trigger: Trigger) -> None:
@@ -137,7 +143,8 @@ def _rule(trigger: Trigger, members: dict[str, Any], own_name: Any) -> None:
     members["State"] = "DISABLED" if given.get("Enabled") is False else str(given.get("State", "ENABLED"))
     if "Description" in given:
         members["Description"] = str(given["Description"])
-    target_id = str((given.get("Target") or {}).get("Id", f"{trigger.id}LambdaTarget"))
+    target_of = trigger.draft.mapping(given.get("Target"), (*trigger.path, "Properties", "Target"))
+    target_id = str(target_of.get("Id", f"{trigger.id}LambdaTarget"))
     target: dict[str, Any] = {"Id": target_id, "Arn": trigger.arn}
     target |= {each: given[each] for each in ("InputPath", "InputTransformer") if each in given}
     if "Input" in given:

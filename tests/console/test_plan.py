@@ -265,6 +265,32 @@ def test_function_that_means_nothing_is_told(body: str, words: str):
     assert problems
 
 
+@pytest.mark.parametrize(
+    ("kind", "member", "value", "words"),
+    [
+        ("AWS::Serverless::Function", "Events", "[a]", "mapping"),
+        ("AWS::Serverless::Function", "Events", "{E: {Type: S3, Properties: x}}", "mapping"),
+        ("AWS::Serverless::Function", "Events", "{E: x}", "mapping with the member Type"),
+        ("AWS::Serverless::Function", "Events", "{E: {Type: SNS}}", "Topic is missing"),
+        ("AWS::Serverless::Function", "Environment", "x", "mapping"),
+        ("AWS::Serverless::Function", "DeadLetterQueue", "x", "mapping"),
+        ("AWS::Serverless::Function", "EventInvokeConfig", "{DestinationConfig: {OnFailure: x}}", "mapping"),
+        ("AWS::Serverless::Function", "ReservedConcurrentExecutions", "many", "no number"),
+        ("AWS::SNS::Topic", "Subscription", "{Protocol: sqs}", "list of mappings"),
+        ("AWS::Events::Rule", "Targets", "[x]", "list of mappings"),
+        ("AWS::S3::Bucket", "NotificationConfiguration", "{LambdaConfigurations: {}}", "list of mappings"),
+        ("AWS::S3::Bucket", "NotificationConfiguration", "{QueueConfigurations: [{Event: e}]}", "Queue is missing"),
+        ("AWS::S3::Bucket", "BucketName", "No_Bucket", "no name of a bucket"),
+    ],
+)
+def test_member_of_another_form_is_a_problem(kind: str, member: str, value: str, words: str):
+    """Whatever a template holds, it is told; nothing is raised."""
+    rest = "InlineCode: x, Handler: index.handler, " if kind.endswith("Function") else ""
+    _, problems = planned(f"Resources:\n  R: {{Type: {kind}, Properties: {{{rest}{member}: {value}}}}}\n")
+
+    assert [words in problem.text for problem in problems] == [True]
+
+
 def test_circle_of_dead_letter_queues_is_told():
     """Neither could be made first."""
     policy = "{RedrivePolicy: {deadLetterTargetArn: !GetAtt %s.Arn, maxReceiveCount: 1}}"
