@@ -77,6 +77,11 @@ def invoke(
     timeout: str,
 ) -> int:
     """Invoke a function; return the exit status: 0 well, 1 not, 2 it could not be asked, 124 the time was up."""
+    try:
+        longest = seconds(timeout)
+    except NoDuration as problem:
+        print(f"thrice: {problem}", file=sys.stderr)
+        return 2
     clients = Clients(settings)
     members: dict[str, Any] = {"FunctionName": function, "Payload": payload}
     if qualifier:
@@ -96,7 +101,7 @@ def invoke(
         return 2
     request_id = str(answer["ResponseMetadata"]["RequestId"])
     if waits:
-        return _follow(settings, request_id, timeout)
+        return _follow(settings, request_id, longest)
     print(request_id)
     hint = f"accepted. Next: thrice await {request_id}   or   thrice logs {function} --request {request_id}"
     print(hint, file=sys.stderr)
@@ -118,18 +123,18 @@ def _call(clients: Clients, members: dict[str, Any]) -> int:
     return 0
 
 
-def _follow(settings: Settings, request_id: str, timeout: str) -> int:
+def _follow(settings: Settings, request_id: str, longest: float) -> int:
     """Print the attempts as they end, then wait for all that the event caused."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"accepted {request_id}")
     pause, shown = Event(), 0
     try:
-        ends_at = time.monotonic() + seconds(timeout)
+        ends_at = time.monotonic() + longest
         with Console(stderr=True).status("waiting") as line:
             while time.monotonic() < ends_at:
                 status, record = ask(settings, f"events/{request_id}")
                 if status != 200:
-                    break  # as short a time is set for records to be kept
+                    break  # the record has expired already: THRICE_EVENT_RETENTION is short
                 attempts = record["attempts"]
                 for attempt in attempts[shown:]:
                     console.print(attempt_line(attempt), markup=False)
@@ -140,7 +145,7 @@ def _follow(settings: Settings, request_id: str, timeout: str) -> int:
                 pause.wait(LOOK)
         left = max(1.0, ends_at - time.monotonic())
         return wait(settings, request_id, f"{left:.3f}s")
-    except (GatewayAway, NoDuration) as problem:
+    except GatewayAway as problem:
         print(f"thrice: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
