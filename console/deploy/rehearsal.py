@@ -58,7 +58,7 @@ def _features(steps: tuple[Step, ...], clients: Clients) -> Iterator[Problem]:
         if isinstance(step, Version | Alias) and not _offers(
             clients.lambda_.list_versions_by_function, FunctionName="no-such-function"
         ):
-            yield Problem(0, step.name, "versions and aliases are not offered by this system", can_be_left_out=False)
+            yield Problem(0, step.name, "versions and aliases are not offered by this system")
         if isinstance(step, Layer) and not _offers(clients.lambda_.list_layers):
             yield Problem(step.line, step.name, "layers are not offered by this system")
 
