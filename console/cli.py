@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from console import local_cli
+
 if TYPE_CHECKING:
     from config.settings import Settings
 
@@ -51,6 +53,9 @@ def demo() -> None:
     from console.demo import main as run
 
     sys.exit(run())
+
+
+local_cli.register(app)
 
 
 @app.command()

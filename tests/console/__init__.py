@@ -1,1 +1,1 @@
-"""What the command `thrice` says by itself, without a system that runs."""
+"""The console's own parts: reading templates, planning, packaging, and what a person types."""

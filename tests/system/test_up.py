@@ -190,7 +190,19 @@ def test_help_teaches():
     """`thrice --help` names the commands and the way in."""
     text = subprocess.run([BIN / "thrice", "--help"], capture_output=True, text=True, check=True).stdout
 
-    for words in ("up", "demo", "ledger", "gateway", "scheduler", "THRICE_", "--endpoint-url"):
+    for words in (
+        "up",
+        "deploy",
+        "dev",
+        "invoke",
+        "logs",
+        "demo",
+        "ledger",
+        "gateway",
+        "scheduler",
+        "THRICE_",
+        "--endpoint-url",
+    ):
         assert words in text
 
 
