@@ -79,9 +79,8 @@ def bottleneck(load: Load) -> Bottleneck:
         why = f"{load.running:.0f} of the {load.slots} invocations that may run at once did, and others waited"
         return Bottleneck("places to run in", f"{why}; THRICE_CONCURRENCY and THRICE_WORKERS set how many there are")
     if is_full:
-        most = ", ".join(
-            f"{part} {cores:.1f}" for part, cores in sorted(load.parts.items(), key=_used, reverse=True)[:4]
-        )
+        shares = {**load.parts, "other programs": max(0.0, load.machine - sum(load.parts.values()))}
+        most = ", ".join(f"{part} {cores:.1f}" for part, cores in sorted(shares.items(), key=_used, reverse=True)[:4])
         return Bottleneck("machine", f"its {load.cores} cores were {_percent(load.machine / load.cores)} busy: {most}")
     if load.held_up > 0.05:
         why = f"{_percent(load.held_up)} of the requests waited for a free connection, and nothing was busy"

@@ -12,7 +12,7 @@ from html import escape
 from console.bench.histogram import Histogram
 
 #: The size of a chart, and the room for the numbers beside and below it, in units of the drawing.
-WIDTH, HEIGHT = 720, 220
+WIDTH, HEIGHT = 560, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 10, 26
 
 #: A histogram's bars: so many for each tenfold.
@@ -50,7 +50,10 @@ class _Scale:
 
 
 def histogram_chart(now: Histogram, before: Histogram | None, spelled: Callable[[float], str], label: str) -> str:
-    """Bars over a logarithmic axis of lengths of time; those of an earlier run as an outline, as shares of all."""
+    """Bars over a logarithmic axis of lengths of time; those of an earlier run as an outline, as shares of all.
+
+    What is shorter than a hundredth of a millisecond stands at that.
+    """
     shares = _shares(now)
     earlier = _shares(before) if before is not None and before.total else {}
     if not shares:
@@ -58,7 +61,7 @@ def histogram_chart(now: Histogram, before: Histogram | None, spelled: Callable[
     first, last = min({*shares, *earlier}), max({*shares, *earlier})
     x = _Scale(_edge(first), _edge(last + 1), _LEFT, WIDTH - _RIGHT, is_logarithmic=True)
     y = _Scale(0.0, max([*shares.values(), *earlier.values()]), HEIGHT - _BOTTOM, _TOP)
-    drawn = [_grid(y, lambda share: f"{share:.0%}" if y.high > 0.05 else f"{share:.1%}"), _log_axis(x, spelled)]
+    drawn = [_grid(y, lambda share: f"{share:.0%}" if y.high > 0.05 else f"{share:.1%}"), _log_axis(x)]
     for bar, share in sorted(shares.items()):
         drawn.append(_bar(x, y, bar, share, "bar", spelled))
     for bar, share in sorted(earlier.items()):
@@ -108,7 +111,7 @@ def _shares(histogram: Histogram) -> dict[int, float]:
     """Bar -> its share of all. A bar's number says between which powers of ten it lies."""
     shares: dict[int, float] = {}
     for low, high, count in histogram.buckets():
-        bar = math.floor(math.log10(max(0.001, (low + high) / 2)) * _BARS)
+        bar = math.floor(math.log10(max(0.01, (low + high) / 2)) * _BARS)
         shares[bar] = shares.get(bar, 0.0) + count / histogram.total
     return shares
 
@@ -127,15 +130,20 @@ def _bar(x: _Scale, y: _Scale, bar: int, share: float, kind: str, spelled: Calla
     )
 
 
-def _log_axis(x: _Scale, spelled: Callable[[float], str]) -> str:
+def _log_axis(x: _Scale) -> str:
     """Marks at 1, 2 and 5 times the powers of ten; fewer where they would touch."""
     factors = (1, 2, 5) if x.high / x.low < 2_000 else (1,)
     powers = range(math.floor(math.log10(x.low)), math.ceil(math.log10(x.high)) + 1)
     values = [factor * 10.0**power for power in powers for factor in factors]
-    return "".join(_mark(x(value), spelled(value)) for value in values if x.low <= value <= x.high)
+    return "".join(_mark(x(value), _tick(value)) for value in values if x.low <= value <= x.high)
 
 
 # --- axes
+
+
+def _tick(milliseconds: float) -> str:
+    """A round length of time."""
+    return f"{milliseconds / 1000:g} s" if milliseconds >= 1000 else f"{milliseconds:g} ms"
 
 
 def _time_axis(x: _Scale) -> str:

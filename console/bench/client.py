@@ -2,7 +2,8 @@
 
 It reads what it is to do from its standard input, a line of JSON, connects, says that it is ready, and begins at the
 moment that the next line names. While it sends it reports every tenth of a second what was answered; at the end, how
-busy it was itself. It stops sending when its standard input ends: so it never outlives who started it.
+punctual it was itself. It stops sending when its standard input ends, and stays until then, so that the time that it
+used can be read: it never outlives who started it.
 """
 
 import asyncio
@@ -287,7 +288,7 @@ async def _serve() -> None:
     if not work.done():
         client.stop()
     await work
-    stopped.cancel()
+    await stopped
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -32,6 +32,7 @@ from console.bench.run import LoadTest, Target
 from console.bench.thresholds import NoThreshold, Threshold, judge, thresholds_of
 from console.up import stop_signals
 from worker.clock import SystemClock
+from worker.duration import spelled
 from worker.keys import Keys
 from worker.ledger import Account, Ledger
 
@@ -160,6 +161,8 @@ def bench(
         return _unusable(f"Redis does not answer: {error}. Is `thrice up` running with this data folder?")
     except (CannotBench, ClientsFailed, FunctionInUse, GatewayAway, NoPlan) as problem:
         return _unusable(str(problem))
+    except KeyboardInterrupt:  # before there was anything to stop in order
+        return INTERRUPTED
     finally:
         redis.close()
     if result.is_interrupted:
@@ -180,7 +183,7 @@ def _function(
         if behaviour is not None:
             in_hand = _account(redis, NAME).in_hand
             stack.enter_context(own_function(settings, client, in_hand=in_hand))
-            plan = replace(plan, function=NAME, payload=orjson.dumps(behaviour.document()))
+            plan = replace(plan, function=NAME, payload=orjson.dumps(behaviour.document()), is_own=True)
         found: dict[str, Any] = client.get_function_configuration(FunctionName=plan.function)
         target = Target(found["FunctionName"], float(found["Timeout"]), bool(clock["virtual"]), clock["offset_ms"])
         yield plan, target
@@ -208,8 +211,9 @@ def _beginning(plan: Plan, target: Target, settings: Settings) -> str:
     ]
     if not plan.is_synchronous and target.is_virtual:
         lines.append("  The clock is virtual: it is moved when events wait for their next attempt.")
-    elif not plan.is_synchronous and plan.wait:
-        lines.append(f"  Events that fail are waited for, up to {plan.wait:g} s: their next attempt has a countdown.")
+    elif not plan.is_synchronous:
+        patience = f"waited for up to {spelled(plan.wait)}" if plan.wait else "not waited for without --wait"
+        lines.append(f"  An attempt that fails is followed by another after a countdown: {patience}.")
     return "\n".join(lines)
 
 

@@ -182,7 +182,7 @@ def _series(result: Result) -> str:
         Line(name, colour, [(sample["at"], sample[name]) for sample in samples])
         for name, colour in (("ready", 0), ("running", 2), ("waiting", 4))
     ]
-    charts = [("Events a second", rates, _number), ("Time until the answer", accept, length)]
+    charts = [("Events a second", rates, _number), ("Time until the answer", accept, lambda value: f"{value:g} ms")]
     if not result.is_synchronous:
         charts.append(("Events in hand", depth, _number))
     charts.append(("Cores in use", _cores(result.usages), lambda value: f"{value:.3g}"))

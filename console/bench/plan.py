@@ -34,6 +34,7 @@ class Plan:
     is_synchronous: bool
     wait: float  # how long retries that are due later are waited for, in seconds
     payload: bytes
+    is_own: bool = False  # the function is the load test's own, and is deleted after it
 
     @property
     def is_open(self) -> bool:

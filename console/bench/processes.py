@@ -2,7 +2,7 @@
 
 Gateway, workers and scheduler are found by their command lines, and by the data folder in their environment, which only
 their owner can read. What a worker starts are execution environments, however it does that. Redis says itself what it
-uses. A process that ended counts for the one that waited for it.
+uses. A process that ended counts for the one that waited for it; only the clients do not count for the load test.
 """
 
 import os
@@ -24,14 +24,18 @@ _PARTS: Mapping[bytes, str] = {
 #: What workers start.
 ENVIRONMENTS = "environments"
 
+#: The load test's own: its client processes, and the one that started them.
+CLIENTS, LOAD_TEST = "clients", "load test"
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process. `cpu` is in seconds, of itself and of its children that have ended."""
+    """One process. Times are in seconds."""
 
     pid: int
     parent: int
-    cpu: float
+    own: float
+    of_children: float  # that have ended
 
 
 class Parts:
@@ -40,7 +44,8 @@ class Parts:
     def __init__(self, folder: Path, clients: Iterable[int]) -> None:
         """`clients` are the ids of the load test's own processes, this one not among them."""
         self._marker = b"THRICE_DATA_DIR=" + os.fsencode(folder)
-        self._known: dict[int, str] = dict.fromkeys(clients, "clients") | {os.getpid(): "load test"}
+        self._clients: dict[int, float] = {}  # what was seen last: they may have ended
+        self._known: dict[int, str] = dict.fromkeys(clients, CLIENTS) | {os.getpid(): LOAD_TEST}
 
     def cpu(self) -> dict[str, float]:
         """Seconds of processor time since each process began, by part; nothing where there is no /proc."""
@@ -48,9 +53,12 @@ class Parts:
         total: dict[str, float] = {}
         for process in processes.values():
             part = self._part_of(process.pid, processes)
-            if part:
-                total[part] = total.get(part, 0.0) + process.cpu
-        return total
+            if part == CLIENTS:
+                self._clients[process.pid] = process.own
+            elif part:
+                of_children = process.of_children if part != LOAD_TEST else 0.0
+                total[part] = total.get(part, 0.0) + process.own + of_children
+        return total | {CLIENTS: sum(self._clients.values())} if self._clients else total
 
     def workers(self) -> int:
         """How many worker processes were found."""
@@ -97,4 +105,5 @@ def _everybody() -> Iterable[Process]:
                 stat = (entry / "stat").read_text()
                 # The name in parentheses may hold anything; what follows it are the fields from the third on.
                 fields = stat[stat.rindex(")") + 2 :].split()
-                yield Process(int(entry.name), int(fields[1]), sum(map(int, fields[11:15])) / _TICKS)
+                own, of_children = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+                yield Process(int(entry.name), int(fields[1]), own / _TICKS, of_children / _TICKS)

@@ -88,8 +88,11 @@ def notes_of(result: Result) -> list[str]:
     if result.is_virtual and counts["retried"]:
         notes.append("The clock is virtual: waits for retries were skipped by moving it.")
     if counts["waiting"]:
-        many = f"{counts['waiting']:,} events wait for their next attempt"
-        notes.append(f"{many}, the first until {result.next_due}; --wait would have waited for them.")
+        many = f"{counts['waiting']:,} events wait for their next attempt, the first until {result.next_due}"
+        ending = (
+            "the function is deleted now, so they will be dropped. --wait waits" if plan["is_own"] else "--wait waits"
+        )
+        notes.append(f"{many}; {ending} for such events.")
     if counts["at_work"]:
         notes.append(f"{counts['at_work']:,} events were ready or running when it ended.")
     if counts["unsent"]:
@@ -156,7 +159,8 @@ def _attempts(result: Result) -> RenderableType:
 
 def _rates(result: Result, earlier: Result | None) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
     for name, called in (("rate", "accepted"), ("throughput", "ended")):
         if name == "throughput" and result.is_synchronous:
             continue

@@ -1,0 +1,1 @@
+"""The command line: what of it is no process."""
