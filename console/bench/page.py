@@ -207,7 +207,7 @@ def _ended_a_second(samples: Sequence[Mapping[str, Any]]) -> list[tuple[float, f
 
 
 def _cores(usages: Sequence[Mapping[str, Any]]) -> list[Line]:
-    shown = ("environments", "workers", "gateway", "redis", "clients", "load test")
+    shown = ("environments", "workers", "gateway", "redis", "clients", "machine")
     lines = []
     for colour, part in enumerate(shown):
         points = [(usage["at"], usage["cores"][part]) for usage in usages if part in usage["cores"]]

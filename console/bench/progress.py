@@ -17,7 +17,7 @@ from console.bench.watch import Sample
 SELDOM = 5.0
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_WIDTH = 40
+_WIDTH = 28
 
 
 class Progress:
@@ -64,12 +64,14 @@ def _lines(glance: Glance, plan: Plan) -> Group:
     p99 = f"p99 {length(account.accept.percentile(99))}" if account.accept.total else ""
     table.add_row("  accept", _bar(account.accepted, total), _of(account.accepted, total), rate, p99)
     if not plan.is_synchronous:
-        in_hand = f"ready {latest.ready:,}  running {latest.running:,}  waiting {latest.waiting:,}"
-        table.add_row("  end", _bar(latest.ended, total or account.accepted), _of(latest.ended, total), "", in_hand)
+        table.add_row("  end", _bar(latest.ended, total or account.accepted), _of(latest.ended, total), "", "")
         depths = [sample.depth for sample in glance.watch.samples[-_WIDTH:]]
-        table.add_row("  depth", Text(sparkline(depths)), f"max {max(depths, default=0):,}", "", glance.phase)
-    errors = Text(f"  {account.errors:,} refused or unanswered", "red") if account.errors else Text("")
-    return Group(table, errors)
+        table.add_row("  depth", Text(sparkline(depths)), f"max {max(depths, default=0):,}", "", "")
+    in_hand = f"  {latest.ready:,} ready, {latest.running:,} running, {latest.waiting:,} wait for a retry"
+    below = Text(f"  {glance.phase}{'' if plan.is_synchronous else in_hand}")
+    if account.errors:
+        below.append(f"  {account.errors:,} refused or unanswered", "red")
+    return Group(table, below)
 
 
 def sparkline(numbers: list[int]) -> str:
