@@ -12,6 +12,9 @@ from typing import Any
 #: From this share on a part counts as busy.
 BUSY = 0.85
 
+#: From this share of all on, events that were put back, or requests that waited for a connection, are told of.
+MANY = 0.05
+
 #: A client that notices the moment of an arrival so late (ms, 99th percentile) was not there in time.
 LATE_MS = 10.0
 
@@ -29,6 +32,7 @@ class Load:
     running: float  # that ran, on average, while events waited
     is_backlogged: bool  # whether events waited for most of the time
     lateness_ms: float  # by which the clients noticed arrivals too late, 99th percentile
+    throttled: float  # share of the events that were put back because the reserved concurrency was in use
     held_up: float  # share of the arrivals that found no free connection
 
     def document(self) -> dict[str, Any]:
@@ -41,6 +45,7 @@ class Load:
             "running": round(self.running, 2),
             "backlogged": self.is_backlogged,
             "lateness_ms": round(self.lateness_ms, 3),
+            "throttled": round(self.throttled, 4),
             "held_up": round(self.held_up, 4),
         }
 
@@ -67,6 +72,9 @@ def bottleneck(load: Load) -> Bottleneck:
     if load.lateness_ms > LATE_MS and not is_full:
         why = f"they noticed the moment of 1% of the requests more than {load.lateness_ms:.0f} ms too late"
         return Bottleneck("clients", why, is_client=True)
+    if load.throttled > MANY:
+        why = f"{_percent(load.throttled)} of the events were put back because all of the function's was in use"
+        return Bottleneck("reserved concurrency", why)
     for part in ("gateway", "redis"):
         used = load.parts.get(part, 0.0)
         if used > BUSY:
@@ -76,13 +84,13 @@ def bottleneck(load: Load) -> Bottleneck:
         why = f"{load.workers} worker processes used {_percent(workers / load.workers)} of a core each"
         return Bottleneck("workers", f"{why}; THRICE_WORKERS sets their number")
     if load.is_backlogged and load.running > BUSY * load.slots:
-        why = f"{load.running:.0f} of the {load.slots} invocations that may run at once did, and others waited"
+        why = f"the {load.slots} invocations that may run at once did, and others waited"
         return Bottleneck("places to run in", f"{why}; THRICE_CONCURRENCY and THRICE_WORKERS set how many there are")
     if is_full:
         shares = {**load.parts, "other programs": max(0.0, load.machine - sum(load.parts.values()))}
         most = ", ".join(f"{part} {cores:.1f}" for part, cores in sorted(shares.items(), key=_used, reverse=True)[:4])
         return Bottleneck("machine", f"its {load.cores} cores were {_percent(load.machine / load.cores)} busy: {most}")
-    if load.held_up > 0.05:
+    if load.held_up > MANY:
         why = f"{_percent(load.held_up)} of the requests waited for a free connection, and nothing was busy"
         return Bottleneck("connections", f"{why}; -c sets how many there are", is_client=True)
     return Bottleneck("none", "no part was busy: the system took this load")

@@ -2,7 +2,8 @@
 
 The events' records are read from Redis in large batches, past the gateway, and not while the load is on: reading must
 not be part of what is measured. Only in a run so long that records would expire, or so large that they would fill the
-memory, the oldest are read while it goes on.
+memory, the oldest are read while it goes on. For how long records are kept is asked of one of them: an event whose
+record had expired would look as if it had been lost.
 """
 
 from collections import Counter
@@ -24,6 +25,9 @@ BATCH = 500
 
 #: So many batches are read in a row while the load is on: some 80 ms, in which no answers are counted.
 _BATCHES_AT_ONCE = 8
+
+#: So many of the oldest events are asked for how long their record is kept.
+_ASKED = 20
 
 #: Of a long run, records are read when they are so many seconds old, or a third of the time for which they are kept.
 OLD = 300.0
@@ -55,6 +59,7 @@ class Account:
     dropped: Counter[str] = field(default_factory=Counter)  # condition -> events
     attempts: Counter[int] = field(default_factory=Counter)  # number of attempts -> events that have ended
     workers_lost: int = 0
+    throttled: int = 0  # events that have ended, and were put back for the reserved concurrency before
     last_ended_ms: float = 0.0
     accept: Histogram = field(default_factory=Histogram)
     end_to_end: Histogram = field(default_factory=Histogram)
@@ -78,6 +83,7 @@ class Collector:
         self._start = start
         self._epoch_ms = epoch_ms
         self._is_synchronous = is_synchronous
+        self._kept: float | None = None  # for how many seconds a record is, after the end of its event
         self._open: dict[bytes, float] = {}  # request ids of accepted events -> when each was to be sent
         self.account = Account()
         self.moves = Moves()
@@ -112,15 +118,31 @@ class Collector:
         """How many accepted events are not known to have ended."""
         return len(self._open)
 
-    def read_old(self, now: float, kept: float) -> None:
-        """Read some of the events that were sent long before `now`; `kept` is for how many seconds records are."""
+    def read_old(self, now: float) -> None:
+        """Read some of the events that were sent long before `now`, a moment of the monotonic clock."""
+        if self._kept is None:
+            self._kept = self._how_long_kept()
+        edge = now - min(OLD, self._kept / 3 if self._kept is not None else OLD)
         for _ in range(_BATCHES_AT_ONCE):
-            if not self._read_old_batch(now, kept):
+            if not self._read_old_batch(edge):
                 return
 
-    def _read_old_batch(self, now: float, kept: float) -> bool:
-        """Whether there may be more."""
-        edge = now - min(OLD, kept / 3)
+    def _how_long_kept(self) -> float | None:
+        """What the records of the oldest events say; None if none of those has ended yet."""
+        pipe = self._redis.pipeline(transaction=False)
+        for request_id in islice(self._open, _ASKED):
+            key = self._keys.event(request_id.decode())
+            pipe.hget(key, "ended_at")
+            pipe.pttl(key)
+        answers = pipe.execute()
+        for ended_at, left_ms in zip(answers[::2], answers[1::2], strict=True):
+            if ended_at is not None and left_ms > 0:
+                since_ms = virtual_clock.read(self._redis, self._keys).now_ms - float(ended_at)
+                return (float(left_ms) + since_ms) / 1000
+        return None
+
+    def _read_old_batch(self, edge: float) -> bool:
+        """Read of those that were to be sent before `edge`; whether there may be more."""
         old = [request_id for request_id, intended in islice(self._open.items(), BATCH) if intended < edge]
         # Those that have not ended go to the end of the line, so that they are not in the way of the others.
         for request_id, fate in zip(old, self._read(old), strict=True):
@@ -173,6 +195,7 @@ class Collector:
         account.ends[fate.state] += 1
         account.attempts[fate.attempts] += 1
         account.workers_lost += fate.workers_lost
+        account.throttled += fate.throttles > 0
         if fate.state == "dropped":
             account.dropped[fate.condition] += 1
         if fate.wait_ms is not None:
@@ -194,12 +217,14 @@ class Left:
     waiting: int = 0  # for their next attempt
     at_work: int = 0  # ready, or running
     retried: int = 0  # that have had more than one attempt
+    throttled: int = 0  # that were put back for the reserved concurrency
     first_due_ms: float | None = None  # by the scripts' clock
     last_due_ms: float | None = None
 
     def add(self, fate: Fate) -> None:
         """Count one that is known."""
         self.retried += fate.attempts > 1
+        self.throttled += fate.throttles > 0
         if fate.due_ms is None or fate.due_ms <= self.now_ms:
             self.at_work += 1
             return

@@ -67,7 +67,7 @@ def _lines(glance: Glance, plan: Plan) -> Group:
         table.add_row("  end", _bar(latest.ended, total or account.accepted), _of(latest.ended, total), "", "")
         depths = [sample.depth for sample in glance.watch.samples[-_WIDTH:]]
         table.add_row("  depth", Text(sparkline(depths)), f"max {max(depths, default=0):,}", "", "")
-    in_hand = f"  {latest.ready:,} ready, {latest.running:,} running, {latest.waiting:,} wait for a retry"
+    in_hand = f"  {latest.ready:,} ready, {latest.running:,} running, {latest.waiting:,} wait for their next attempt"
     below = Text(f"  {glance.phase}{'' if plan.is_synchronous else in_hand}")
     if account.errors:
         below.append(f"  {account.errors:,} refused or unanswered", "red")

@@ -48,6 +48,7 @@ class Fate:
     condition: str
     attempts: int
     workers_lost: int
+    throttles: int  # how often it was put back because the function's reserved concurrency was in use
     due_ms: float | None  # by the scripts' clock: when the next attempt is due, of an event that has not ended
     wait_ms: float | None  # in the queue before the first attempt
     runs_ms: tuple[float, ...]  # of the handler, each attempt
@@ -76,6 +77,7 @@ class Fate:
             condition=_text(values["condition"]),
             attempts=int(values["attempts_made"] or 0),
             workers_lost=int(values["workers_lost"] or 0),
+            throttles=sum(attempt["outcome"] == "Throttled" for attempt in attempts),
             due_ms=float(due_at) if due_at is not None and state == "waiting" else None,
             wait_ms=wait,
             runs_ms=tuple(took for _, took in spans),

@@ -147,7 +147,7 @@ class LoadTest:
 
     def _read_old(self, collector: Collector) -> None:
         try:
-            collector.read_old(self._clock.monotonic(), self._settings.event_retention)
+            collector.read_old(self._clock.monotonic())
         except RedisError:
             return  # it is tried again, and at the end it must not fail
 
@@ -163,6 +163,7 @@ class LoadTest:
         ended, moved_at, read_at = -1, self._clock.monotonic(), -LOOK_ANYWAY
         while not self._stop.is_set():
             now = self._clock.monotonic()
+            self._read_old(collector)
             is_quiet = not watch.samples or watch.samples[-1].depth == 0
             if is_quiet or now - read_at > LOOK_ANYWAY:
                 read_at = now
@@ -213,7 +214,8 @@ class LoadTest:
             slots_each=self._settings.concurrency,
             clients=len(clients.processes),
             lateness_ms=clients.lateness.percentile(99),
-            held_up=clients.held_up / account.sent if account.sent else 0.0,
+            held_up=clients.held_up / max(1, account.sent),
+            throttled=(account.throttled + (self._left.throttled if self._left else 0)) / max(1, account.accepted),
         )
         self._throughput = collector.ended_a_second()
 

@@ -87,7 +87,7 @@ class Watch:
         self.samples.append(sample)
         return sample
 
-    def load(self, *, slots_each: int, clients: int, lateness_ms: float, held_up: float) -> Load:
+    def load(self, *, slots_each: int, clients: int, lateness_ms: float, held_up: float, throttled: float) -> Load:
         """How busy everything was on average, over all that was seen.
 
         Args:
@@ -95,6 +95,7 @@ class Watch:
             clients: client processes.
             lateness_ms: by which they noticed arrivals too late, 99th percentile.
             held_up: the share of arrivals that found no free connection.
+            throttled: the share of events that were put back for the reserved concurrency.
         """
         used = self.cores(self.usages[0], self.usages[-1]) if len(self.usages) > 1 else {}
         queued = [sample for sample in self.samples if sample.ready > 0]
@@ -108,6 +109,7 @@ class Watch:
             running=sum(sample.running for sample in queued) / len(queued) if queued else 0.0,
             is_backlogged=len(queued) * 2 > len(self.samples),
             lateness_ms=lateness_ms,
+            throttled=throttled,
             held_up=held_up,
         )
 

@@ -43,6 +43,7 @@ def test_times_of_an_event_whose_clock_was_moved():
     )
 
     assert (fate.wait_ms, fate.runs_ms, fate.between_ms, fate.ended_ms) == (20, (4, 6), 486, START + 520)
+    assert (fate.attempts, fate.throttles) == (2, 1)
     assert fate.has_ended
 
 
