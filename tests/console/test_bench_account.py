@@ -59,3 +59,17 @@ def test_records_are_read_before_they_expire(redis: Redis, keys: Keys, collector
     collector.read_old(now=104.0)
 
     assert (collector.account.ended, collector.open) == (1, 2)
+
+
+def test_time_between_attempts_is_not_part_of_the_time_to_the_end(redis: Redis, keys: Keys, collector: Collector):
+    """An event that failed and succeeded a minute later took as long as its wait, its two runs and their settlement."""
+    collector.take([["a", 100.0, 100.004, ACCEPTED]], {})
+    end(redis, keys, "a")
+    second = RUN.replace(b"08:00:00.010", b"08:01:00.015")
+    redis.hset(keys.event("a"), mapping={"attempts": RUN + b"," + second, "ended_at": NOW + 60_025, "attempts_made": 2})
+
+    collector.read()
+
+    account = collector.account
+    assert account.end_to_end.most_ms == pytest.approx(25, abs=0.01)
+    assert (account.run.total, account.attempts) == (2, {2: 1})
