@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -169,7 +169,9 @@ def bench(
     seed: int = typer.Option(1, help="Of poisson arrivals: the same number, the same moments."),
     payload: str = typer.Option("{}", help="JSON, or @file."),
     sync: bool = typer.Option(False, "--sync", help="RequestResponse instead of Event."),
-    threshold: str = typer.Option("", help="What must hold: 'p99<2s,failed<1%'. Wrong metrics get a list of all."),
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="What must hold: 'p99<2s,failed<1%'; may be given several times.")
+    ] = None,
     wait: str = typer.Option("0s", help="How long to wait at the end for events whose next attempt is due later."),
     self_contained: bool = typer.Option(False, "--self-contained", help="Make a function for it, and delete it after."),
     fail: str | None = typer.Option(None, help="With --self-contained: the share of attempts that fail, as 5%."),
@@ -188,7 +190,7 @@ def bench(
 
     wishes = command.Wishes(
         function=function, number=number, connections=connections, rate=rate, duration=duration, arrivals=arrivals,
-        seed=seed, payload=payload, is_synchronous=sync, thresholds=threshold, wait=wait,
+        seed=seed, payload=payload, is_synchronous=sync, thresholds=",".join(threshold or ()), wait=wait,
         is_self_contained=self_contained, fail=fail, sleep=sleep, cpu=cpu,
     )  # fmt: skip
     sys.exit(command.main(_settings(), wishes, command.Files.of(json, html, compare)))

@@ -65,7 +65,7 @@ def test_thresholds_that_do_not_hold_are_the_exit_status(system: RunningSystem, 
 
     done = bench(
         system, "echo:$LATEST", "-n", "50", "-c", "2", "--sync", "--compare", str(tmp_path / "first.json"),
-        "--threshold", "p50<1ms,errors==0", "--payload", '{"a": 1}',
+        "--threshold", "p50<1ms", "--threshold", "errors==0", "--payload", '{"a": 1}',
     )  # fmt: skip
     system.client("lambda").delete_function(FunctionName="echo")
 
