@@ -212,6 +212,46 @@ def restore(
     sys.exit(run(_settings(), file))
 
 
+@app.command("bench")
+def bench(
+    function: str | None = typer.Argument(None, help="The function, or with --self-contained nothing."),
+    number: int | None = typer.Option(None, "-n", help="How many requests; 10000 unless there is a --duration."),
+    connections: int = typer.Option(50, "-c", help="How many connections."),
+    rate: float | None = typer.Option(
+        None, help="Requests a second, whatever becomes of them; else as fast as answered."
+    ),
+    duration: str | None = typer.Option(None, help="How long to send: 60s, 5m."),
+    arrivals: str = typer.Option("even", help="With --rate: even, or poisson."),
+    seed: int = typer.Option(1, help="Of poisson arrivals: the same number, the same moments."),
+    payload: str = typer.Option("{}", help="JSON, or @file."),
+    sync: bool = typer.Option(False, "--sync", help="RequestResponse instead of Event."),
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="What must hold: 'p99<2s,failed<1%'; may be given several times.")
+    ] = None,
+    wait: str = typer.Option("0s", help="How long to wait at the end for events whose next attempt is due later."),
+    self_contained: bool = typer.Option(False, "--self-contained", help="Make a function for it, and delete it after."),
+    fail: str | None = typer.Option(None, help="With --self-contained: the share of attempts that fail, as 5%."),
+    sleep: str | None = typer.Option(None, help="With --self-contained: how long the handler sleeps, as 20ms."),
+    cpu: str | None = typer.Option(None, help="With --self-contained: how long it computes, as 5ms."),
+    json: str | None = typer.Option(None, metavar="FILE", help="Write the result to this file, as JSON."),
+    html: str | None = typer.Option(None, metavar="FILE", help="Write a report to this file, one page of HTML."),
+    compare: str | None = typer.Option(None, metavar="FILE", help="An earlier --json: the table tells the ratios."),
+) -> None:
+    """Load a function with requests through the gateway, and say how it went.
+
+    The exit status is 0 if all thresholds hold (lost==0 always is one), 1 if not, 2 if there was nothing to be run.
+    docs/load-testing.md tells what is measured, and has the metrics of thresholds.
+    """
+    from console.bench import command
+
+    wishes = command.Wishes(
+        function=function, number=number, connections=connections, rate=rate, duration=duration, arrivals=arrivals,
+        seed=seed, payload=payload, is_synchronous=sync, thresholds=",".join(threshold or ()), wait=wait,
+        is_self_contained=self_contained, fail=fail, sleep=sleep, cpu=cpu,
+    )  # fmt: skip
+    sys.exit(command.main(_settings(), wishes, command.Files.of(json, html, compare)))
+
+
 def main() -> None:
     """The entry point of the command."""
     app()
