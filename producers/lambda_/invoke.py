@@ -153,7 +153,9 @@ class Invoker:
         version = await self._read(self._keys.versions, found.label)
         if version is None:
             raise function_not_found(name.qualified_arn)
-        return FunctionConfiguration.model_validate_json(version)
+        # Whether loops are allowed is said of the function as a whole; the version's document does not have it.
+        own = {"recursive_loop": function.recursive_loop}
+        return FunctionConfiguration.model_validate_json(version).model_copy(update=own)
 
     async def _read(self, table: str, field: str) -> bytes | str | None:
         try:

@@ -237,6 +237,7 @@ def test_each_qualifier_has_its_own_policy(two: System, redis: Redis, keys: Keys
 def test_invoke_finds_versions_and_aliases(two: System) -> None:
     """The invocation keeps the qualified ARN; a caller who waits does so by the settings of what will run."""
     two.call("UpdateFunctionConfiguration", FunctionName="f", Timeout=100)
+    two.call("PutFunctionRecursionConfig", FunctionName="f", RecursiveLoop="Allow")
     two.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
 
     for qualifier in ("1", "live", "$LATEST"):
@@ -245,6 +246,7 @@ def test_invoke_finds_versions_and_aliases(two: System) -> None:
 
     assert [each.invoked_arn for each in two.queue.enqueued] == [f"{ARN}:1", f"{ARN}:live", f"{ARN}:$LATEST"]
     assert [function.timeout for _, function in two.queue.called] == [3, 3, 100]
+    assert {function.recursive_loop for _, function in two.queue.called} == {"Allow"}
 
 
 def test_other_services_reach_versions_and_aliases(two: System, redis: Redis) -> None:

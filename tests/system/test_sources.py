@@ -156,7 +156,7 @@ def test_schedule_fires(quick: RunningSystem):
 @pytest.mark.parametrize(
     ("service", "operation", "arguments", "words"),
     [
-        ("lambda", "publish_version", {"FunctionName": "f"}, "PublishVersion"),
+        ("lambda", "create_function_url_config", {"FunctionName": "f", "AuthType": "NONE"}, "CreateFunctionUrlConfig"),
         (
             "sqs",
             "add_permission",
@@ -182,6 +182,6 @@ def test_what_is_not_implemented_is_named(up: RunningSystem, service: str, opera
 def test_field_that_is_not_obeyed_is_refused_by_name(up: RunningSystem):
     """No field is accepted and ignored."""
     with pytest.raises(ClientError) as refusal:
-        up.create_function("layered", PRINTS, Layers=["arn:aws:lambda:us-east-1:000000000000:layer:l:1"])
+        up.create_function("tenanted", PRINTS, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
 
-    assert "Layers" in refusal.value.response["Error"]["Message"]
+    assert "TenancyConfig" in refusal.value.response["Error"]["Message"]
