@@ -112,7 +112,9 @@ def handler(event, context):
         "own handler": name(lambda: open(os.path.join(root, "app.py"), "a")),
         "system": name(lambda: open("/etc/new", "w")),
         "home": name(lambda: os.listdir("/root")),
-        "worker": name(lambda: os.kill(event["worker"], 9)),
+        "worker": name(lambda: os.kill(event["worker"], 0)),
+        "process 1": [name(lambda: os.kill(1, number)) for number in event["signals"]],
+        "memory of process 1": name(lambda: open("/proc/1/mem").read(1)),
         "memory of the worker": name(lambda: open(f"/proc/{event['worker']}/environ").read()),
         "root of the worker": name(lambda: os.listdir(f"/proc/{event['worker']}/root/")),
         "files": name(open_many),
@@ -148,12 +150,14 @@ def test_what_a_handler_cannot_reach(walled, way, folder):
                         "other": str(other._code_root / "app.py"),
                         "folder": str(folder),
                         "worker": os.getpid(),
+                        "signals": [9, 19] if way != "landlock" else [],
                     }
                 )
             )
         )
 
     assert seen["own handler"] in {"OSError", "PermissionError"}
+    signalled = "PermissionError" if hostile._host.walls.landlock >= 6 else "done"
     absent = "FileNotFoundError" if way != "landlock" else "PermissionError"
     assert seen == {
         "credentials": absent,
@@ -164,7 +168,9 @@ def test_what_a_handler_cannot_reach(walled, way, folder):
         "own handler": seen["own handler"],
         "system": "OSError" if way != "landlock" else "PermissionError",
         "home": seen["home"],  # it may be that of the interpreter
-        "worker": "ProcessLookupError" if way != "landlock" else "PermissionError",
+        "worker": "ProcessLookupError" if way != "landlock" else signalled,
+        "process 1": seen["process 1"],  # the kernel takes no such signal to it: what follows shows that it lives
+        "memory of process 1": "PermissionError" if way != "landlock" else seen["memory of process 1"],
         "memory of the worker": absent,
         "root of the worker": absent,
         "files": "OSError",

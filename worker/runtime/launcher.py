@@ -3,6 +3,9 @@
 A fork is ready in a fraction of the time, because the interpreter runs already. But some things are read only when a
 program starts: variables for the interpreter and the C library, and where libraries lie. A function that touches those
 gets a process of its own making, and so does everyone where there is no fork server (`forking.CAN_FORK`).
+
+A process with walls (`confinement.py`) always comes from a fork server, because only that one can build them; what has
+to be started anew is run by the forked process, behind its walls.
 """
 
 import contextlib

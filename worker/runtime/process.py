@@ -2,8 +2,8 @@
 
 It is the leader of a session and process group of its own, so that a terminal's Ctrl-C does not reach it and one kill
 ends it with its children. It holds the reading end of a pipe whose writing end is ours: when this worker dies, the pipe
-ends, and the kernel kills the group (`bootstrap.end_with_worker`). Only a child that leaves the group by making a
-session of its own gets away, as a daemon would.
+ends, and the kernel kills the group (`bootstrap.end_with_worker`). A child that leaves the group by making a session of
+its own, as a daemon would, ends with the PID namespace where there is one (`room.py`); elsewhere it gets away.
 
 Nothing here waits. The event loop tells when the process answers or prints, the `Watch` when it is time to look; an
 exchange ends with a call of `done`, exactly once, and never before the call that began it has returned.

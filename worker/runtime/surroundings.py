@@ -2,8 +2,8 @@
 
 Only a few point elsewhere than on AWS. `AWS_ENDPOINT_URL` leads SDKs to this system. `TMPDIR` and `HOME` are a folder
 that belongs to the environment alone: so a handler neither reads the operator's `~/.aws` nor writes into his home.
-`LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are where code and boto3 really lie. The user's variables may replace what
-AWS lets them replace (`PATH`, `TZ`, `PYTHONPATH`, …), never what tells the handler who it is.
+`LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` are where the process sees code and boto3. The user's variables may replace
+what AWS lets them replace (`PATH`, `TZ`, `PYTHONPATH`, …), never what tells the handler who it is.
 """
 
 from collections.abc import Mapping
