@@ -1,8 +1,8 @@
 """AWS's Runtime API for one execution environment: how a program that is no Python of ours gets its invocations.
 
 It listens on a loopback address of its own, and only connections of the environment's own processes are served
-(`loopback.py`). The runtime asks for the next invocation and waits; the worker offers one; the runtime posts a response or
-an error, and asks again. What comes of it is said in the words of the other way to speak to a process, as `Frame`s:
+(`loopback.py`). The runtime asks for the next invocation and waits; the worker offers one; the runtime posts a response
+or an error, and asks again. What comes of it is said in the words of the other way to speak to a process, as `Frame`s:
 READY at the first question, INIT_ERROR, then for each invocation RESULT, ERROR or TOO_LARGE.
 
 A response may be streamed: its parts go on as they come if the invocation wants that, and are put together if not.
