@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.chaos.parts import descendants, surviving
 from tests.waiting import wait_until
 from worker.runtime.interpreter import own_runtime
 
@@ -56,6 +57,7 @@ class RunningSystem:
     process: "subprocess.Popen[str]"
     output: Path
     variables: dict[str, str] = field(repr=False)
+    _seen: frozenset[tuple[int, str]] = field(default_factory=frozenset, repr=False)
 
     @classmethod
     def start(cls, folder: Path, **variables: str) -> "RunningSystem":
@@ -145,14 +147,20 @@ class RunningSystem:
         return dict(self.get("/_thrice/ledger")[1])
 
     def processes(self) -> dict[int, str]:
-        """Every process of this system but `thrice up` itself: those that know its data folder, and their handlers."""
+        """Every process of this system but `thrice up` itself.
+
+        Those that know its data folder, and all that were ever seen below `thrice up`: handlers know nothing of it.
+        """
         marker = str(self.folder / "data").encode()
+        self._seen |= descendants(self.process.pid)
+        below = set(surviving(self._seen))
         found = {}
         for entry in Path("/proc").iterdir():
             with suppress(OSError, ValueError):
                 pid = int(entry.name)
                 command = (entry / "cmdline").read_bytes()
-                if pid != self.process.pid and (marker in command or marker in (entry / "environ").read_bytes()):
+                is_ours = pid in below or marker in command or marker in (entry / "environ").read_bytes()
+                if is_ours and pid != self.process.pid:
                     found[pid] = command.replace(b"\0", b" ").decode()
         return found
 

@@ -166,6 +166,7 @@ def test_what_does_not_end_in_time_is_handed_back(start_up: Callable[..., Runnin
 def test_parts_end_with_the_supervisor(start_up: Callable[..., RunningSystem]):
     """Even a SIGKILL of `thrice up` itself leaves nothing running."""
     system = start_up()
+    assert len(system.processes()) >= 6
 
     os.kill(system.process.pid, 9)
     system.process.wait(10)
