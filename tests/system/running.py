@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -20,7 +21,7 @@ from botocore.config import Config
 from tests.waiting import wait_until
 from worker.runtime.interpreter import own_runtime
 
-BIN = Path(__file__).parents[2] / ".venv" / "bin"
+BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::000000000000:role/any"
 REGION = "us-east-1"
 
