@@ -8,6 +8,7 @@ from redis import Redis
 from producers.seams import TargetMissing
 from tests.lambda_.system import ARN, System, package
 from worker.keys import Keys
+from worker.registry import FunctionRegistry
 
 USER = {"Type": "User"}
 OTHER = package("def handler(event, context):\n    return 2\n")
@@ -40,6 +41,23 @@ def test_a_version_stays_as_it_was(system: System) -> None:
     assert version == system.call("GetFunctionConfiguration", FunctionName="f:1")
     assert version == system.call("GetFunction", FunctionName=ARN, Qualifier="1")["Configuration"]
     assert system.call("GetFunctionConfiguration", FunctionName="f")["Timeout"] == 9
+
+
+@pytest.mark.parity("dlq.versions")
+def test_a_version_keeps_its_dead_letter_queue(system: System, redis: Redis, keys: Keys) -> None:
+    """Whatever `$LATEST` has later. Workers find it in the function's document, until the version is gone."""
+    arns = [f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in ("old", "new")]
+    redis.hset(keys.queues, mapping={"old": "{}", "new": "{}"})
+    system.create(DeadLetterConfig={"TargetArn": arns[0]}, Publish=True)
+    system.call("UpdateFunctionConfiguration", FunctionName="f", DeadLetterConfig={"TargetArn": arns[1]})
+    registry = FunctionRegistry(redis, keys)
+
+    shown = system.call("GetFunctionConfiguration", FunctionName="f:1")["DeadLetterConfig"]
+    before = registry.get("f").dead_letter_arns
+    system.call("DeleteFunction", FunctionName="f", Qualifier="1")
+
+    assert (shown, before) == ({"TargetArn": arns[0]}, {"1": arns[0]})
+    assert registry.get("f").dead_letter_arns == {}
 
 
 def test_what_has_not_changed_is_not_published_again(system: System) -> None:
