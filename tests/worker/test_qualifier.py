@@ -38,6 +38,7 @@ def test_qualifier_is_what_follows_the_name(arn: str, qualifier: str | None):
     assert qualifier_of(arn) == qualifier
 
 
+@pytest.mark.parity("versions.no-inheritance", "version.concurrency")
 @pytest.mark.parametrize(
     ("qualifier", "version", "revision", "retries"),
     [
@@ -97,6 +98,7 @@ def test_what_is_not_there_is_not_found(published: FunctionConfiguration, qualif
     assert find(published, qualifier, "x") is None
 
 
+@pytest.mark.parity("alias.weights")
 def test_weighted_alias_gives_the_second_version_its_share(published: FunctionConfiguration):
     """A quarter of many request ids goes to version 2, and each id always to the same."""
     ids = [new_request_id() for _ in range(4000)]
