@@ -379,7 +379,7 @@ def test_a_presigned_url_opens_without_any_client(version: str | None, echo: Ech
 # --- the others -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parity("sqs.protocols")
+@pytest.mark.parity("sqs.protocols", "sqs.missing")
 def test_sqs_over_json_and_over_the_older_query_protocol(echo: EchoServer) -> None:
     """Both see the same code, and so does boto3's own exception class."""
     sqs = client("sqs", endpoint=echo.url)
