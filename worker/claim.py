@@ -81,6 +81,7 @@ def claimed_of(
             ),
             client_context=headers.get("client_context"),
             is_synchronous=headers["task"] == event_message.CALL,
+            wants_stream=bool(headers.get("stream")),
             root=headers["root_id"],
             runs_before=runs.times,
             was_stopped=runs.was_stopped,

@@ -31,12 +31,72 @@ class Run(Protocol):
         """End it now; the function is not to blame."""
         ...
 
+    def pause_response(self) -> None:
+        """Take in nothing more of a streamed response, for now."""
+        ...
+
+    def resume_response(self) -> None:
+        """Take in again what the handler sends of its response."""
+        ...
+
+
+#: Is handed the parts of a streamed response.
+OnChunk = Callable[[bytes], object]
+
+
+def no_chunk(_: bytes) -> None:
+    """Nobody wanted a stream."""
+
+
+class Stream(Protocol):
+    """Carries a streamed response to the caller who waits: a `worker.reply_stream.ReplyStream`."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the handler should wait before it writes more."""
+        ...
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether more was written than a streamed response may have."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send what the handler wrote next."""
+        ...
+
+    def finish(self, finished: Callable[[], object]) -> None:
+        """Call `finished` when all is there, or nobody waits for it."""
+        ...
+
+    def ending(self, reply: Reply) -> Reply:
+        """What ends the response, of an attempt that ended with `reply`."""
+        ...
+
+
+#: Opens the stream to the caller with that request id; the function is called when it is not full any more.
+OpenStream = Callable[[str, Callable[[], object]], Stream]
+
+
+def opens_none(request_id: str, _on_room: Callable[[], object]) -> Stream:
+    """For workers that nobody asks for a stream."""
+    raise AssertionError(f"this worker was not told how to stream the response to {request_id}")
+
 
 class Environments(Protocol):
     """Runs handlers: the pool of warm execution environments, or a scripted one in tests."""
 
-    def run(self, function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]) -> Run:
-        """Run `invocation` in an environment of `function`; `done` is called once, later."""
+    def run(
+        self,
+        function: FunctionConfiguration,
+        invocation: Invocation,
+        done: Callable[[Attempt], None],
+        on_chunk: OnChunk = ...,
+    ) -> Run:
+        """Run `invocation` in an environment of `function`; `done` is called once, later.
+
+        Before that `on_chunk` is called with each part of the response, if the invocation wants a stream.
+        """
         ...
 
 
@@ -62,6 +122,8 @@ class Executor:
         countdowns: tuple[float, ...],
         clock: Clock,
         is_revoked: Callable[[str], bool] = lambda _: False,
+        *,
+        open_stream: OpenStream = opens_none,
     ) -> None:
         """Run attempts in `environments`.
 
@@ -71,7 +133,9 @@ class Executor:
             countdowns: the seconds before attempts 1, 2, 3.
             clock: the worker's.
             is_revoked: whether an operator has given up the event with a request id.
+            open_stream: carries streamed responses.
         """
+        self._open_stream = open_stream
         self._environments = environments
         self._settle = settle
         self._countdowns = countdowns
@@ -137,7 +201,38 @@ class Executor:
 
         return self._environments.run(function, claimed.invocation, done)
 
+    def _run_stream(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
+        """Run a call whose caller reads the response while the handler writes it."""
+        is_paused = False
+
+        def take(part: bytes) -> None:
+            nonlocal is_paused
+            stream.write(part)
+            if stream.is_too_long:
+                run.kill()
+            elif stream.is_full:
+                is_paused = True
+                run.pause_response()
+
+        def done(attempt: Attempt) -> None:
+            reply = stream.ending(Reply.of(attempt, function.version))
+            stream.finish(lambda: self._answer(claimed, attempt, reply))
+            ended(attempt.outcome)
+
+        def go_on() -> None:
+            nonlocal is_paused
+            if is_paused:
+                is_paused = False
+                run.resume_response()
+
+        stream = self._open_stream(claimed.invocation.request_id, go_on)
+        run = self._environments.run(function, claimed.invocation, done, take)
+        return run
+
     def _run_call(self, claimed: Claimed, function: FunctionConfiguration, ended: Ended) -> Run:
+        if claimed.invocation.wants_stream:
+            return self._run_stream(claimed, function, ended)
+
         def done(attempt: Attempt) -> None:
             self._answer(claimed, attempt, Reply.of(attempt, function.version))
             ended(attempt.outcome)

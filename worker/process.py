@@ -20,6 +20,7 @@ from worker.invocation import LogEvent
 from worker.keys import Keys
 from worker.log_entry import attempt_json
 from worker.registry import FunctionRegistry
+from worker.reply_stream import ReplyStream
 from worker.runtime import confinement
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeStore
@@ -88,7 +89,14 @@ class WorkerProcess:
         commands = CommandConnection(redis.connection_pool, loop)
         settler = Settler(commands, keys, loop, retention=settings.event_retention, is_busy=is_busy)
         versions = Versions(environments, FunctionRegistry(redis, keys), Chores(loop, VERSION_THREADS), clock)
-        executor = Executor(versions, settler.add, settings.retry_countdowns, clock, is_revoked)
+        executor = Executor(
+            versions,
+            settler.add,
+            settings.retry_countdowns,
+            clock,
+            is_revoked,
+            open_stream=lambda request_id, on_room: ReplyStream(request_id, commands, keys, loop, on_room),
+        )
         account = Account(commands, keys, loop, settings.account_concurrency)
         process = cls(redis, loop, environments, settler, executor, commands, versions, Chores(loop, THREADS), account)
         process._tidy()

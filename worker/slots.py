@@ -33,10 +33,11 @@ class Slots(Generic[T]):
 
     def __init__(self, total: int) -> None:
         """Have `total` slots."""
-        self.resize(total)
         self._seconds: dict[str, float] = {}  # average time of an invocation, by function
         self._mean: float | None = None  # average time of an invocation, of whatever function
         self._running: dict[str, int] = {}
+        self._at_limit: set[str] = set()  # functions of which as many run as may: the next of them waits for its own
+        self.resize(total)
         self._count = 0
         self._held: dict[str, int] = {}  # running and waiting
         self._waiting: dict[str, deque[T]] = {}  # in the order of the functions' turns
@@ -47,6 +48,7 @@ class Slots(Generic[T]):
         """Have `total` slots from now on. What runs goes on."""
         self.total = total
         self.limit = total - max(1, total // SHARE_FOR_OTHERS) if total > 1 else total
+        self._at_limit = {function for function, running in self._running.items() if running >= self.limit}
 
     def put(self, item: T, function: str, *, is_urgent: bool) -> None:
         """Let `item` wait for a slot."""
@@ -74,7 +76,9 @@ class Slots(Generic[T]):
         item = queue.popleft()
         if queue:
             queues[function] = queue  # at the end: the others come first now
-        self._running[function] = self._running.get(function, 0) + 1
+        running = self._running[function] = self._running.get(function, 0) + 1
+        if running >= self.limit:
+            self._at_limit.add(function)
         self._count += 1
         self._waiting_count -= 1
         return item
@@ -87,6 +91,8 @@ class Slots(Generic[T]):
             self._mean = seconds if self._mean is None else self._mean + WEIGHT * (seconds - self._mean)
         self._let_go(function)
         left = self._running[function] - 1
+        if left < self.limit:
+            self._at_limit.discard(function)
         if left:
             self._running[function] = left
         else:
@@ -145,12 +151,22 @@ class Slots(Generic[T]):
     @property
     def room(self) -> int:
         """How many more may be taken, of whatever functions: what has a slot, and what will begin within a moment."""
-        return max(0, self.total + self._ahead_of_all - self._count - self._waiting_count)
+        return max(0, self.total + self._ahead_of_all - self._count - self._next_count)
 
     @property
     def is_low(self) -> bool:
         """Whether little waits: time to take more from the queue."""
-        return self._waiting_count < min(self.total, max(1, self._ahead_of_all // 2))
+        return self._next_count < min(self.total, max(1, self._ahead_of_all // 2))
+
+    @property
+    def _next_count(self) -> int:
+        """How many of those that wait are counted: all but the few that each function at its limit has ahead anyway.
+
+        Were those counted, a single function whose invocations never end would keep the others' out. Of a fast function
+        more is taken ahead than those few, and begins within a moment.
+        """
+        ahead = sum(min(FEWEST_AHEAD, self._held[function] - self._running[function]) for function in self._at_limit)
+        return self._waiting_count - ahead
 
     @property
     def _ahead_of_all(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from worker.clock import Clock
-from worker.executor import Environments, Run
+from worker.executor import Environments, OnChunk, Run, no_chunk
 from worker.function import LATEST, FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost
 from worker.registry import FunctionRegistry
@@ -32,6 +32,16 @@ class VersionRun:
         """The process that it runs in, once there is one."""
         return self.run.pid if self.run is not None else None
 
+    def pause_response(self) -> None:
+        """Take in nothing more of a streamed response, for now; one that has not begun has none."""
+        if self.run is not None:
+            self.run.pause_response()
+
+    def resume_response(self) -> None:
+        """Take in again what the handler sends of its response."""
+        if self.run is not None:
+            self.run.resume_response()
+
     def kill(self) -> None:
         """End it now, or as soon as it begins."""
         self.is_killed = True
@@ -49,14 +59,20 @@ class Versions:
         self._clock = clock
         self._known: OrderedDict[str, FunctionConfiguration] = OrderedDict()  # by revision id
 
-    def run(self, function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]) -> Run:
+    def run(
+        self,
+        function: FunctionConfiguration,
+        invocation: Invocation,
+        done: Callable[[Attempt], None],
+        on_chunk: OnChunk = no_chunk,
+    ) -> Run:
         """Run `invocation`. `function` is what `worker.qualifier.find` found; the outcome is `Lost` if it is gone."""
         if function.version == LATEST:
-            return self._environments.run(function, invocation, done)
+            return self._environments.run(function, invocation, done, on_chunk)
         known = self._known.get(function.revision_id)
         if known is not None:
             self._known.move_to_end(function.revision_id)
-            return self._environments.run(known, invocation, done)
+            return self._environments.run(known, invocation, done, on_chunk)
         run = VersionRun()
 
         def go_on(found: FunctionConfiguration | str) -> None:
@@ -64,7 +80,7 @@ class Versions:
                 done(Attempt(Lost(found), started_at=self._clock.now(), duration_ms=0.0))
                 return
             self._keep(found)
-            run.run = self._environments.run(found, invocation, done)
+            run.run = self._environments.run(found, invocation, done, on_chunk)
             if run.is_killed:
                 run.run.kill()
 

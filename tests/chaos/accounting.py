@@ -132,4 +132,4 @@ def leftovers(snapshot: Snapshot, documented: Iterable[re.Pattern[str]]) -> list
 def key_patterns(page: str) -> list[re.Pattern[str]]:
     """The names of the keys in the tables of `docs/redis-keys.md`; `<…>` stands for anything."""
     names = re.findall(r"^\| `([^`]+)` \| (?:STRING|HASH|LIST|SET|ZSET|STREAM)\b", page, re.MULTILINE)
-    return [re.compile(".+".join(re.escape(part) for part in re.split(r"<\w+>", name)), re.DOTALL) for name in names]
+    return [re.compile(".*".join(re.escape(part) for part in re.split(r"<\w+>", name)), re.DOTALL) for name in names]

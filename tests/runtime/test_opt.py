@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.runtime.conftest import event, result
+from worker.runtime.interpreter import own_runtime
 
 HANDLER = """
     import os, subprocess, sys
@@ -14,7 +15,7 @@ HANDLER = """
         return {
             "modules": [both.SOURCE, plain.SOURCE, shared.SOURCE],
             "program": subprocess.run(["from-layer"], capture_output=True, text=True).stdout,
-            "variables": {name: os.environ.get(name, "") for name in ("PATH", "LD_LIBRARY_PATH", "NODE_PATH")},
+            "variables": {name: os.environ.get(name, "") for name in ("PATH", "LD_LIBRARY_PATH")},
             "boto3": __import__("boto3").__name__,
         }
 """
@@ -25,7 +26,7 @@ def opt(folder):
     """The layers of a function: two modules on each of the paths, one of them on both, and a program."""
     root = folder / "opt"
     files = {
-        "python/lib/python3.12/site-packages/both.py": "SOURCE = 'site-packages'",
+        f"python/lib/{own_runtime()}/site-packages/both.py": "SOURCE = 'site-packages'",
         "python/both.py": "SOURCE = 'python'",
         "python/plain.py": "SOURCE = 'python'",
         "python/shared.py": "SOURCE = 'python'",
@@ -42,13 +43,13 @@ def opt(folder):
 @pytest.mark.parity("layer.paths")
 def test_a_handler_finds_what_layers_bring(make, write_code, opt):
     """The function's own modules come first, then site-packages of the layers, then the rest of them, then boto3."""
-    environment = make(write_code(HANDLER, shared="SOURCE = 'own'"), opt=opt, runtime="python3.12")
+    environment = make(write_code(HANDLER, shared="SOURCE = 'own'"), opt=opt, runtime=own_runtime())
 
     found = result(environment.invoke(event()))
 
     assert found["modules"] == ["site-packages", "python", "own"]
     assert (found["program"], found["boto3"]) == ("found\n", "boto3")
-    ends = {"PATH": opt / "bin", "LD_LIBRARY_PATH": opt / "lib", "NODE_PATH": opt / "nodejs/node_modules"}
+    ends = {"PATH": opt / "bin", "LD_LIBRARY_PATH": opt / "lib"}
     assert {name: str(end) for name, end in ends.items()} == {
         name: value.split(":")[-1] for name, value in found["variables"].items()
     }
@@ -59,7 +60,7 @@ def test_a_path_of_the_users_own_comes_before_layers(make, write_code, folder, o
     own = folder / "own"
     own.mkdir()
     (own / "plain.py").write_text("SOURCE = 'own path'")
-    environment = make(write_code(HANDLER), opt=opt, runtime="python3.12", environment={"PYTHONPATH": os.fspath(own)})
+    environment = make(write_code(HANDLER), opt=opt, runtime=own_runtime(), environment={"PYTHONPATH": os.fspath(own)})
 
     found = result(environment.invoke(event()))
 

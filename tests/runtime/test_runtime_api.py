@@ -243,6 +243,29 @@ def test_streamed_response(served, driver, case):
     assert (served.parts, served.frames[1:]) == (parts, [frame])
 
 
+def test_a_runtime_waits_for_a_slow_reader(served, driver):
+    """While the response is paused nothing more is taken in, beyond what is read at once; then all of it comes."""
+    part = b"x" * 65_536
+    served.take(streams=True)
+    path = f"{API}/invocation/RID/response"
+    sent = served.begin(
+        "POST", path, iter([part] * 128), {"Lambda-Runtime-Function-Response-Mode": "streaming"}, encode_chunked=True
+    )
+    driver.until(lambda: served.parts, "the first part has come")
+
+    served.api.pause_response()
+    taken = sum(map(len, served.parts))
+    turns = iter(range(20))
+    driver.until(lambda: next(turns, None) is None, "the loop has turned, and would have read what is there")
+    still = sum(map(len, served.parts))
+    served.api.resume_response()
+    driver.until(sent.done, "the response has been taken")
+
+    assert taken == still < 128 * len(part)
+    assert b"".join(served.parts) == part * 128
+    assert sent.result()[0] == 202
+
+
 def connect(served):
     """A connection of bytes."""
     host, port = served.api.address.split(":")

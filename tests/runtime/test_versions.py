@@ -9,7 +9,7 @@ from tests.conftest import FakeClock
 from tests.runtime.driver import Driver
 from tests.worker.conftest import ScriptedEnvironments, ScriptedRun, function
 from worker.clock import from_ms
-from worker.executor import Run
+from worker.executor import OnChunk, Run, no_chunk
 from worker.function import FunctionConfiguration
 from worker.invocation import Attempt, Invocation, Lost, Succeeded
 from worker.keys import Keys
@@ -25,11 +25,15 @@ class Noting(ScriptedEnvironments):
     configurations: list[FunctionConfiguration]
 
     def run(
-        self, function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]
+        self,
+        function: FunctionConfiguration,
+        invocation: Invocation,
+        done: Callable[[Attempt], None],
+        on_chunk: OnChunk = no_chunk,
     ) -> ScriptedRun:
         """Note it."""
         self.configurations.append(function)
-        return super().run(function, invocation, done)
+        return super().run(function, invocation, done, on_chunk)
 
 
 @pytest.fixture

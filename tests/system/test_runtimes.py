@@ -4,12 +4,14 @@ import base64
 import io
 import json
 import sys
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from tests.system.running import ROLE, RunningSystem
+from tests.system.running import ROLE, RunningSystem, zipped
 from worker.runtime import interpreter
 from worker.runtime.interpreter import InterpreterMissing
 
@@ -111,3 +113,54 @@ def test_runtime_that_this_machine_has_not(up: RunningSystem) -> None:
     error = answer["Payload"].read().decode()
     assert '"errorType":"Runtime.NotInstalled"' in error
     assert f"Runtime '{missing}' needs" in error
+
+
+STREAMING = """
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+    stream.write('the first part')
+    await new Promise((resolve, reject) => {
+        import('node:http').then(({ default: http }) => http.get(event.gate, resolve).on('error', reject))
+    })
+    if (event.fails) throw new Error('in the middle')
+    stream.write('the last part')
+    stream.end()
+})
+"""
+
+
+@pytest.mark.skipif(not is_here("nodejs20.x"), reason="this machine has no Node.js 20")
+@pytest.mark.parity("stream.handler")
+@pytest.mark.parametrize("fails", [False, True])
+def test_caller_reads_a_part_while_the_handler_has_not_written_the_next(up: RunningSystem, fails: bool) -> None:
+    """The handler goes on only after the caller has the first part; an error after it ends the stream."""
+    is_read = threading.Event()
+
+    class Gate(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_read.wait(60)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Quiet."""
+
+    name = f"streams-{fails}"
+    up.client("lambda").create_function(
+        FunctionName=name, Runtime="nodejs20.x", Role=ROLE, Handler="app.handler", Timeout=90, MemorySize=256,
+        Code={"ZipFile": zipped(STREAMING, "app.mjs")},
+    )  # fmt: skip
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gate) as gate:
+        threading.Thread(target=gate.serve_forever, daemon=True).start()
+        event = {"gate": f"http://127.0.0.1:{gate.server_port}/", "fails": fails}
+        answer = up.client("lambda").invoke_with_response_stream(FunctionName=name, Payload=json.dumps(event))
+        events = iter(answer["EventStream"])
+        first = next(events)
+        is_read.set()
+        rest = list(events)
+        gate.shutdown()
+
+    assert first["PayloadChunk"]["Payload"] == b"the first part"
+    parts = b"".join(part["PayloadChunk"]["Payload"] for part in rest[:-1])
+    end = rest[-1]["InvokeComplete"]
+    assert (parts, end.get("ErrorCode")) == ((b"", "Unhandled") if fails else (b"the last part", None))
+    assert ("in the middle" in end.get("ErrorDetails", "")) is fails

@@ -14,13 +14,14 @@ from worker.account import Account
 from worker.claim import Claimed, claimed_of
 from worker.clock import from_ms
 from worker.event_message import DELIVERY_FUNCTION
-from worker.executor import Executor
+from worker.executor import Executor, OnChunk, no_chunk
 from worker.function import FunctionConfiguration
 from worker.identity import new_request_id
 from worker.invocation import Attempt, FunctionError, Invocation, LogEvent, Outcome, Succeeded
 from worker.keys import Keys
 from worker.ledger import Ledger
 from worker.queue import EventQueue
+from worker.reply_stream import ReplyStream
 from worker.retry import Decision
 from worker.runtime.interpreter import own_runtime
 from worker.scripts import LIBRARY
@@ -60,12 +61,19 @@ class ScriptedEnvironments:
     clock: FakeClock
     outcomes: list[Outcome] = field(default_factory=lambda: [Succeeded(b"null")])
     runs: list[Invocation] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list)  # what the handler streams before its outcome
 
     def run(
-        self, _function: FunctionConfiguration, invocation: Invocation, done: Callable[[Attempt], None]
+        self,
+        _function: FunctionConfiguration,
+        invocation: Invocation,
+        done: Callable[[Attempt], None],
+        on_chunk: OnChunk = no_chunk,
     ) -> "ScriptedRun":
         """One attempt that takes no time."""
         self.runs.append(invocation)
+        for part in self.parts if invocation.wants_stream else ():
+            on_chunk(part)
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         log = (LogEvent(1, f"START RequestId: {invocation.request_id}"),)
         done(
@@ -87,6 +95,12 @@ class ScriptedRun:
     pid = None
 
     def kill(self) -> None:
+        """Too late."""
+
+    def pause_response(self) -> None:
+        """Too late."""
+
+    def resume_response(self) -> None:
         """Too late."""
 
 
@@ -157,7 +171,13 @@ class Worker:
         self.settler = Settler(self.scripts, keys, self.timers)
         self.forgotten: list[str] = []
         self._seq = 1
-        self.executor = Executor(environments, self.settler.add, (0.0, 60.0, 120.0), clock)
+        self.executor = Executor(
+            environments,
+            self.settler.add,
+            (0.0, 60.0, 120.0),
+            clock,
+            open_stream=lambda request_id, on_room: ReplyStream(request_id, self.scripts, keys, self.timers, on_room),
+        )
 
     def claim(self, *queues: str, count: int = 100) -> list[Claimed]:
         """Take what is ready on some queues, `invocations` if none is named, as the transport does."""

@@ -191,12 +191,11 @@ def test_reply_stands_behind_the_parts_of_its_answer(system: System, settings: S
     found: list[bytes] = []
 
     def act(claimed: Claimed) -> None:
-        assert claimed.details["stream"] is True
         key = system.keys.reply(claimed.invocation.request_id)
-        system.redis.rpush(key, *parts)
         system.worker.call(claimed)
         found.extend(system.redis.lrange(key, 0, -1))
 
+    system.environments.parts = [b"a", b"b"]
     system.environments.outcomes = [Succeeded(b"")]
     called(system, settings, act, reading_nothing)
 

@@ -195,6 +195,7 @@ def test_broken_connection_sends_the_same_part_again() -> None:
     asyncio.run(test())
 
 
+@pytest.mark.parity("limit.stream-response")
 def test_answer_of_more_than_200_mb_is_cut_off_with_an_error(monkeypatch) -> None:
     """What is too much is not sent, and the last part says why."""
     monkeypatch.setattr(limits, "MAX_STREAMED_RESPONSE", 10)

@@ -139,16 +139,16 @@ def test_more_is_taken_when_little_waits():
     """So there is always something to run, and no claim for each: of what takes a second, when the last one begins."""
     slots: Slots[str] = Slots(2)
     states = [slots.is_low]
-    fill(slots, "a1", "a2", "a3")
+    fill(slots, "a1", "a2", "a3", "a4", "a5")
     states.append(slots.is_low)
     take_all(slots)
     states.append(slots.is_low)
-    for _ in range(2):
+    for _ in range(3):
         slots.give_back("a", 1.0)
         take_all(slots)
         states.append(slots.is_low)
 
-    assert states == [True, False, False, False, True]
+    assert states == [True, False, False, False, True, True]
 
 
 def test_no_more_is_held_than_will_begin_within_a_moment():
@@ -190,3 +190,22 @@ def test_what_waits_for_too_long_is_given_up_but_for_the_next_few():
 
     assert given_up == ["a3", "a4"]
     assert (slots.waiting, slots.running) == (3, 2)
+
+
+def test_function_at_its_limit_keeps_nobody_out():
+    """What waits for a slot of its own function takes no room from others, however long the others take."""
+    slots: Slots[int] = Slots(4)
+    for number in range(5):
+        slots.put(number, "slow", is_urgent=False)
+    while slots.take() is not None:
+        pass
+    slots.put(9, "fast", is_urgent=False)
+    assert slots.take() == 9
+    slots.give_back("fast", 10.0)
+
+    assert (slots.running, slots.waiting) == (3, 2)
+    assert slots.is_low
+    assert slots.room > 0
+    slots.give_back("slow", 10.0)
+    assert slots.take() == 3
+    assert slots.is_low

@@ -64,6 +64,14 @@ class ApiProcess(HandlerProcess):
             )
         )
 
+    def pause_response(self) -> None:
+        """Take in nothing more of a response that is being streamed, for now: the runtime has to wait."""
+        self._api.pause_response()
+
+    def resume_response(self) -> None:
+        """Take in again what the runtime sends of its response."""
+        self._api.resume_response()
+
     def look(self, now: float) -> None:
         """See also whether it has ended, where nobody tells."""
         if self._pidfd is None and self._child.has_ended():

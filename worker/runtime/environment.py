@@ -378,6 +378,16 @@ class ExecutionEnvironment:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
+    def pause_response(self) -> None:
+        """Take in nothing more of a streamed response, for now."""
+        if self._process is not None:
+            self._process.pause_response()
+
+    def resume_response(self) -> None:
+        """Take in again what the handler sends of its response."""
+        if self._process is not None:
+            self._process.resume_response()
+
     def kill(self) -> None:
         """Kill what runs: the invocation ends as `Crashed`, as if the process had been killed from outside."""
         self._is_killed = True

@@ -59,6 +59,7 @@ class HttpConnection:
         self._unsent = bytearray()
         self._is_writing = False  # the loop tells when the socket takes more
         self._is_reading = False  # events are being taken from `_http`
+        self._is_paused = False
         self._is_closed = False
         loop.add_reader(peer.fileno(), self.receive)
 
@@ -70,21 +71,37 @@ class HttpConnection:
         self._send(status, [*headers, (b"Content-Length", b"%d" % len(content))], content)
         self._go_on()
 
-    def receive(self) -> None:
-        """Take in what has come. Called by the loop, and by whoever wants to be sure that nothing was left unread."""
+    def receive(self) -> bool:
+        """Take in some of what has come, and say whether there was any.
+
+        Called by the loop, and by whoever wants to be sure that nothing was left unread.
+        """
         if self._is_closed:
-            return
+            return False
         try:
             data = self._peer.recv(_READ)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""  # reset: as gone as one that was closed
         if not data:
             self.close()
-            return
+            return False
         self._http.receive_data(data)
         self._go_on()
+        return True
+
+    def pause(self) -> None:
+        """Take in nothing more for now: who sends has to wait."""
+        if not self._is_closed and not self._is_paused:
+            self._is_paused = True
+            self._loop.remove_reader(self._peer.fileno())
+
+    def resume(self) -> None:
+        """Take in again what comes."""
+        if not self._is_closed and self._is_paused:
+            self._is_paused = False
+            self._loop.add_reader(self._peer.fileno(), self.receive)
 
     def _go_on(self) -> None:
         """See to everything that has come, unless that is being done already, further out."""
@@ -170,7 +187,8 @@ class HttpConnection:
         if self._is_closed:
             return
         self._is_closed = True
-        self._loop.remove_reader(self._peer.fileno())
+        if not self._is_paused:
+            self._loop.remove_reader(self._peer.fileno())
         if self._is_writing:
             self._loop.remove_writer(self._peer.fileno())
         self._peer.close()

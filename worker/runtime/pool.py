@@ -62,6 +62,16 @@ class Run:
         """The handler's process, as long as there is one."""
         return self.environment.pid if self.environment is not None else None
 
+    def pause_response(self) -> None:
+        """Take in nothing more of a streamed response, for now."""
+        if self.environment is not None:
+            self.environment.pause_response()
+
+    def resume_response(self) -> None:
+        """Take in again what the handler sends of its response."""
+        if self.environment is not None:
+            self.environment.resume_response()
+
     def kill(self) -> None:
         """Kill the handler's process: the attempt ends as `Crashed`, unless it was faster."""
         self.is_killed = True

@@ -178,6 +178,12 @@ class HandlerProcess:
             self._is_paused = False
             self._loop.add_reader(self._printed, self._on_output)
 
+    def pause_response(self) -> None:
+        """Take in nothing more of the response, for now. One over the socket is in one piece, and goes on."""
+
+    def resume_response(self) -> None:
+        """Take in again what comes of the response."""
+
     def kill(self) -> None:
         """Kill the process group. What is under way ends as `Exited`."""
         self._child.kill()

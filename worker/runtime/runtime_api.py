@@ -76,6 +76,7 @@ class RuntimeApi:
         self._offered: Event | None = None  # until the runtime asks
         self._current: Event | None = None  # until it has answered
         self._answered = ""  # request id of the event before
+        self._streaming: HttpConnection | None = None  # on which the latest streamed response comes
         self._is_initialised = False
 
     @property
@@ -98,11 +99,22 @@ class RuntimeApi:
         if self._waiting is not None:
             self._hand_over(self._waiting)
 
+    def pause_response(self) -> None:
+        """Take in nothing more of the response that is being streamed, for now."""
+        if self._streaming is not None:
+            self._streaming.pause()
+
+    def resume_response(self) -> None:
+        """Take in again what the runtime sends."""
+        if self._streaming is not None:
+            self._streaming.resume()
+
     def drain(self) -> None:
         """Take in what the runtime said before it ended."""
         self._accept()
         for connection in list(self._connections):
-            connection.receive()
+            while connection.receive():
+                pass  # one that was paused may have sent more than is taken in at once
 
     def close(self) -> None:
         """Listen no more, and close what is open."""
@@ -144,6 +156,8 @@ class RuntimeApi:
             and headers.get("lambda-runtime-function-response-mode", "").lower() == "streaming"
             and path == f"{_RUNTIME}/invocation/{event.request_id}/response"
         )
+        if is_streamed:
+            self._streaming = connection
         method = request.method.decode("latin-1")
         return _Request(self, connection, method, path, headers, event if is_streamed else None)
 

@@ -126,8 +126,10 @@ def _with_layers(variables: Mapping[str, str], function: FunctionConfiguration, 
     added = {"PATH": f"{opt}/bin", "LD_LIBRARY_PATH": f"{opt}/lib"}
     joined = {name: ":".join(filter(None, (variables.get(name), value))) for name, value in added.items()}
     family, _ = RUNTIMES[function.runtime]
-    if family is Family.PYTHON and "PYTHONPATH" not in (function.environment or {}):  # else boto3 is found all the same
+    if family is Family.PYTHON:
         folders = (f"python/lib/{function.runtime}/site-packages", "python")
-        own = [f"{opt}/{folder}" for folder in folders if (layers.folder / folder).is_dir()]
-        joined["PYTHONPATH"] = ":".join([*own, variables["PYTHONPATH"]])
+        brought = [f"{opt}/{folder}" for folder in folders if (layers.folder / folder).is_dir()]
+        is_own = "PYTHONPATH" in (function.environment or {})  # then boto3 is found all the same
+        first, last = ([variables["PYTHONPATH"]], brought) if is_own else (brought, [variables["PYTHONPATH"]])
+        joined["PYTHONPATH"] = ":".join(filter(None, [*first, *last]))
     return {**variables, **joined}
