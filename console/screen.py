@@ -29,7 +29,7 @@ class Screen:
         left = ready.left_over
         table = Table.grid(padding=(0, 3))
         table.add_row("  redis", ready.redis, "append-only file, no eviction" if settings.redis_url is None else "")
-        table.add_row("  gateway", ready.url, "Lambda SQS SNS S3 EventBridge Logs")
+        table.add_row("  gateway", ready.url, "Lambda SQS SNS S3 EventBridge Logs CloudWatch")
         table.add_row(
             "  workers",
             f"{ready.workers} × {settings.concurrency} at a time",

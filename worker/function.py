@@ -84,6 +84,7 @@ class FunctionConfiguration(BaseModel):
 
     # What else belongs to the function; its versions' documents have none of it.
     published: dict[str, str] = {}  # number of a version -> its revision id
+    dead_letter_arns: dict[str, str] = {}  # number of a version -> its dead-letter target, where it has one
     last_version: int = 0  # the highest number that was ever given
     aliases: dict[str, Alias] = {}  # by name
     event_invoke_configs: dict[str, EventInvokeConfig] = {}  # by alias or number of a version

@@ -19,8 +19,8 @@ def qualifier_of(invoked_arn: str) -> str | None:
 def find(function: FunctionConfiguration, qualifier: str | None, request_id: str) -> FunctionConfiguration | None:
     """What of `function` (its document) `qualifier` stands for, for the invocation with that id; None: nothing.
 
-    Of a published version the result has the number, the revision id and what is set for the qualifier. Its code and
-    settings are in a document of its own: `worker/versions.py`.
+    Of a published version the result has the number, the revision id, the dead-letter target and what is set for the
+    qualifier. Its code and other settings are in a document of its own: `worker/versions.py`.
     """
     if qualifier is None:
         return function
@@ -34,7 +34,8 @@ def find(function: FunctionConfiguration, qualifier: str | None, request_id: str
     revision_id = function.published.get(version)
     if revision_id is None:
         return None
-    return function.model_copy(update=found | {"version": version, "revision_id": revision_id})
+    own = {"version": version, "revision_id": revision_id, "dead_letter_arn": function.dead_letter_arns.get(version)}
+    return function.model_copy(update=found | own)
 
 
 def _share(alias: Alias, request_id: str) -> str:

@@ -14,8 +14,8 @@ from worker.function import LATEST, FunctionConfiguration
 #: What a version does not have of its function's document.
 _OF_THE_FUNCTION = frozenset(
     {
-        "tags", "reserved_concurrency", "recursive_loop", "event_invoke_config", "published", "last_version", "aliases",
-        "event_invoke_configs", "qualifier",
+        "tags", "reserved_concurrency", "recursive_loop", "event_invoke_config", "published", "dead_letter_arns",
+        "last_version", "aliases", "event_invoke_configs", "qualifier",
     }
 )  # fmt: skip
 
@@ -81,8 +81,14 @@ class Publication:
             own["description"] = self.description
         kept = {name: value for name, value in dict(function).items() if name not in _OF_THE_FUNCTION}
         self.version, self.is_new = FunctionConfiguration(**(kept | own)), True
-        published = function.published | {number: self.revision_id}
-        return function.model_copy(update={"published": published, "last_version": function.last_version + 1})
+        targets = {} if function.dead_letter_arn is None else {number: function.dead_letter_arn}
+        return function.model_copy(
+            update={
+                "published": function.published | {number: self.revision_id},
+                "dead_letter_arns": function.dead_letter_arns | targets,
+                "last_version": function.last_version + 1,
+            }
+        )
 
     def new_version(self, _: FunctionConfiguration) -> FunctionConfiguration | None:
         """What has to be stored beside the function's document, if anything."""

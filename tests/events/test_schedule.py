@@ -103,7 +103,7 @@ def test_a_rate_beyond_the_calendar_never_fires() -> None:
     assert schedule.parse("rate(99999999999999999999 days)", START).next_after(START) is None
 
 
-@pytest.mark.parity("events.schedule.rate")
+@pytest.mark.parity("events.schedule.rate", "events.schedule.cron")
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [

@@ -140,6 +140,7 @@ def test_the_roots_of_s3_have_the_names_that_strict_clients_look_for(services: S
     assert location.body == f"{declaration}<LocationConstraint {namespace}></LocationConstraint>".encode()
 
 
+@pytest.mark.parity("sqs.protocols")
 def test_sqs_answers_older_clients_in_their_xml(services: Services) -> None:
     """The names are those of the API reference, which today's model no longer has."""
     operation = operation_of(services, "sqs", "ReceiveMessage", "query")

@@ -47,6 +47,10 @@ def refusal(service: str, name: str, parameters: dict[str, Any]) -> tuple[str, s
     return refused.value.code, refused.value.message
 
 
+#: An ARN of 141 characters.
+LONG_ARN = "arn:aws:lambda:us-east-1:000000000000:function:".ljust(141, "f")
+
+
 def _create(**changes: Any) -> dict[str, Any]:
     return {"FunctionName": "f", "Role": ROLE, "Code": {"ZipFile": b"zip"}, **changes}
 
@@ -56,13 +60,10 @@ def _put(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parity(
-    "limit.retries.range",
-    "limit.environment.name",
-    "invoke.name.pattern",
-    "control.create.role",
-    "control.create.architectures",
-    "event-invoke.range",
-)
+    "limit.retries.range", "limit.environment.name", "invoke.name.pattern", "control.create.role",
+    "control.create.architectures", "event-invoke.range", "limit.function-arn", "limit.handler",
+    "limit.ephemeral-storage", "control.list.versions",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("name", "parameters", "detected"),
     [
@@ -91,6 +92,46 @@ def _put(**changes: Any) -> dict[str, Any]:
             "CreateFunction",
             _create(Timeout=901),
             "Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900",
+        ),
+        (
+            "CreateFunction",
+            _create(FunctionName=LONG_ARN),
+            (
+                f"Value '{LONG_ARN}' at 'functionName' failed to satisfy constraint: "
+                "Member must have length less than or equal to 140"
+            ),
+        ),
+        (
+            "CreateFunction",
+            _create(Handler="a" * 129),
+            (
+                f"Value '{'a' * 129}' at 'handler' failed to satisfy constraint: "
+                "Member must have length less than or equal to 128"
+            ),
+        ),
+        (
+            "CreateFunction",
+            _create(Handler="app. handler"),
+            (
+                "Value 'app. handler' at 'handler' failed to satisfy constraint: "
+                r"Member must satisfy regular expression pattern: [^\s]+"
+            ),
+        ),
+        (
+            "CreateFunction",
+            _create(EphemeralStorage={"Size": 511}),
+            (
+                "Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: "
+                "Member must have value greater than or equal to 512"
+            ),
+        ),
+        (
+            "ListFunctions",
+            {"FunctionVersion": "invalid"},
+            (
+                "Value 'invalid' at 'functionVersion' failed to satisfy constraint: "
+                "Member must satisfy enum value set: [ALL]"
+            ),
         ),
         (
             "CreateFunction",

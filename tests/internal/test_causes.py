@@ -49,6 +49,7 @@ def check(system: System, cause: Claimed, effect: Claimed) -> None:
     assert system.redis.smembers(system.keys.event_open(root)) == {effect.invocation.request_id.encode()}
 
 
+@pytest.mark.parity("recursion.detected")
 def test_invoke(system: System, gateway: Running, cause: Claimed):
     """InvocationType=Event."""
     gateway.client("lambda").invoke(FunctionName="target", InvocationType="Event", Payload=b"{}")
@@ -73,6 +74,7 @@ def test_synchronous_invoke_hands_it_on(system: System, gateway: Running, cause:
     assert system.record(cause.invocation.request_id)["open"] == "1"
 
 
+@pytest.mark.parity("recursion.detected")
 def test_bucket_notification(system: System, gateway: Running, cause: Claimed):
     """PutObject."""
     s3 = gateway.client("s3")
@@ -102,6 +104,7 @@ def test_bucket_notification_by_event_bridge(system: System, gateway: Running, c
     check(system, cause, caused(system))
 
 
+@pytest.mark.parity("recursion.detected")
 def test_topic(system: System, gateway: Running, cause: Claimed):
     """Publish."""
     sns = gateway.client("sns")
@@ -113,6 +116,7 @@ def test_topic(system: System, gateway: Running, cause: Claimed):
     check(system, cause, caused(system))
 
 
+@pytest.mark.parity("recursion.events")
 @pytest.mark.parametrize("own", [{}, {"TraceHeader": "Root=1-67891233-abcdef012345678912345678;Sampled=0"}])
 def test_event_bus(system: System, gateway: Running, cause: Claimed, own: dict[str, str]):
     """PutEvents; also with a trace of the entry's own."""
@@ -130,6 +134,7 @@ def put_rule(gateway: Running, pattern: dict[str, Any]) -> None:
     events.put_targets(Rule="r", Targets=[{"Id": "1", "Arn": target_of(gateway)}])
 
 
+@pytest.mark.parity("recursion.detected")
 @pytest.mark.parametrize("own", [None, "Root=1-67891233-abcdef012345678912345678;Sampled=0"])
 def test_queue(gateway: Running, cause: Claimed, own: str | None):
     """SendMessage: whoever receives the message is told, also if the message brings a trace of its own."""

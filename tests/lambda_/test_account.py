@@ -1,8 +1,11 @@
 """What a function is asked for that it has only one answer to, and its recursion."""
 
+import pytest
+
 from tests.lambda_.system import ARN, System
 
 
+@pytest.mark.parity("concurrency.provisioned", "control.in-passing")
 def test_what_terraform_and_sam_ask_in_passing_is_answered(system: System) -> None:
     """As AWS answers for a function that has no such thing."""
     system.create(Publish=True)
@@ -27,6 +30,7 @@ def test_what_terraform_and_sam_ask_in_passing_is_answered(system: System) -> No
     assert "is not offered by thrice" in refusal[2]
 
 
+@pytest.mark.parity("recursion-config.default", "recursion-config.missing")
 def test_recursion_is_terminated_unless_it_is_allowed(system: System) -> None:
     """The setting is kept, and has a default."""
     system.create()

@@ -170,6 +170,7 @@ def test_boto3_pages_through_functions_and_logs(served: Served, redis: Redis, ke
     ]
 
 
+@pytest.mark.parity("control.in-passing")
 def test_terraforms_calls_are_answered(served: Served) -> None:
     """What its AWS provider sends for a published function with a layer, an alias, a permission and a config."""
     client = served.client("lambda")
@@ -215,6 +216,9 @@ def test_terraforms_calls_are_answered(served: Served) -> None:
     assert client.list_layers()["Layers"] == []
 
 
+@pytest.mark.parity(
+    "limit.ephemeral-storage", "alias.name", "recursion-config.enum", "function-url.config", "alias.weights.refused",
+)  # fmt: skip
 def test_the_models_rules_hold_for_versions_and_aliases(served: Served) -> None:
     """Names, weights and storage out of the model's range are refused in AWS's words; so is what is not offered."""
     client = served.client("lambda")

@@ -54,7 +54,10 @@ def without_what_is_new(answer: dict[str, Any]) -> dict[str, Any]:
     return answer | {name: value for name, value in new.items() if name in answer}
 
 
-@pytest.mark.parity("limit.timeout.default", "limit.memory.default", "dlq.absent", "control.create.members")
+@pytest.mark.parity(
+    "limit.timeout.default", "limit.memory.default", "dlq.absent", "control.create.members", "invoke.pending",
+    "error.409.pending", "control.create.state",
+)  # fmt: skip
 def test_a_new_function_is_answered_as_aws_answers_it(system: System) -> None:
     """Exactly AWS's members; those that were not sent and have no default are absent."""
     answer = system.create()
@@ -115,19 +118,11 @@ def test_code_is_stored_with_the_function(system: System, redis: Redis, keys: Ke
 
 
 @pytest.mark.parity(
-    "limit.timeout.max",
-    "limit.memory.max",
-    "limit.environment.size",
-    "dlq.target",
-    "dlq.missing-target",
-    "control.create.runtime-unknown",
-    "control.create.runtime-retired",
-    "control.create.handler",
-    "control.create.not-a-zip",
-    "control.create.environment",
-    "control.create.reserved-keys",
-    "control.create.tags",
-)
+    "limit.timeout.max", "limit.memory.max", "limit.environment.size", "dlq.target", "dlq.missing-target",
+    "control.create.runtime-unknown", "control.create.runtime-retired", "control.create.handler",
+    "control.create.not-a-zip", "control.create.environment", "control.create.reserved-keys", "control.create.tags",
+    "control.create.s3-code", "control.create.image", "runtime.others",
+)  # fmt: skip
 @pytest.mark.parametrize(
     ("parameters", "code", "message"),
     [
@@ -384,7 +379,19 @@ def test_a_dry_run_of_new_code_changes_nothing(system: System, redis: Redis, key
     assert not redis.exists(keys.code(hashlib.sha256(other).hexdigest()))
 
 
-@pytest.mark.parity("control.update.merge")
+@pytest.mark.parity("control.update.image-uri")
+def test_an_image_is_no_code_of_a_package(system: System) -> None:
+    """In AWS's words; nothing is changed."""
+    created = system.create()
+
+    refusal = system.refusal("UpdateFunctionCode", FunctionName="f", ImageUri="i")
+
+    message = "Please don't provide ImageUri when updating a function with packageType Zip."
+    assert ("InvalidParameterValueException", 400, message, USER) == refusal
+    assert created == system.call("GetFunctionConfiguration", FunctionName="f")
+
+
+@pytest.mark.parity("control.update.merge", "control.update.state")
 def test_settings_that_are_not_sent_stay(system: System) -> None:
     """An update changes what it names, and the revision."""
     before = system.create(Environment={"Variables": {"A1": "1"}}, Description="d")

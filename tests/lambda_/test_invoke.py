@@ -160,6 +160,7 @@ def test_an_error_of_the_function_is_a_200(world: System, kind: type[FunctionErr
     )
 
 
+@pytest.mark.parity("error.429.account")
 @pytest.mark.parametrize(
     ("limit", "reason"),
     [
@@ -176,6 +177,7 @@ def test_a_throttled_call_is_a_429(world: System, limit: int | None, reason: str
     assert expected == world.refusal("Invoke", FunctionName="f")
 
 
+@pytest.mark.parity("error.400.recursion")
 def test_a_synchronous_call_in_a_loop_is_refused(world: System, redis: Redis, keys: Keys) -> None:
     """After sixteen runs of the function in the chain that led to it; an event is taken, and stopped when it is due."""
     header = TRACE

@@ -35,6 +35,7 @@ def zeros(size: int) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parity("layer.publish")
 def test_a_layer_is_answered_as_aws_answers_it(system: System) -> None:
     """Exactly AWS's members; what was not sent is absent, but for the description."""
     plain = publish(system)
@@ -64,6 +65,7 @@ def test_a_layer_is_answered_as_aws_answers_it(system: System) -> None:
     assert full == system.call("GetLayerVersionByArn", Arn=f"{LAYER}:2")
 
 
+@pytest.mark.parity("layer.list")
 def test_layers_are_listed_in_pages(system: System) -> None:
     """Layers by name with the latest version that matches, versions the newest first."""
     publish(system, "b")
@@ -84,6 +86,7 @@ def test_layers_are_listed_in_pages(system: System) -> None:
     assert [layer["LatestMatchingVersion"]["Version"] for layer in matching] == [1]
 
 
+@pytest.mark.parity("layer.delete")
 def test_a_function_keeps_a_layer_that_is_deleted(system: System, redis: Redis, keys: Keys) -> None:
     """A deleted version is not found and its number not given again; its package stays as long as it is used."""
     publish(system)
@@ -122,6 +125,7 @@ def test_a_layer_that_is_used_again_stays(system: System, redis: Redis, keys: Ke
     assert redis.ttl(code) == -1
 
 
+@pytest.mark.parity("layer.refused")
 @pytest.mark.parametrize(
     ("layers", "code", "message"),
     [
@@ -157,6 +161,7 @@ def test_layers_that_cannot_be_used_are_refused(system: System, layers: list[str
     assert [(code, message)] * 2 == [(refusal[0], refusal[2]) for refusal in refusals]
 
 
+@pytest.mark.parity("layer.size")
 def test_code_and_layers_together_have_a_limit(system: System) -> None:
     """250 MB unzipped, whichever of the two comes last."""
     system.call("PublishLayerVersion", LayerName="l", Content={"ZipFile": zeros(200_000_000)})
@@ -198,6 +203,7 @@ def with_s3(system: System, seams: Seams, settings: Settings) -> System:
     )
 
 
+@pytest.mark.parity("control.create.s3-code")
 def test_code_may_lie_in_s3(with_s3: System) -> None:
     """Of a function, when it is made and changed, and of a layer; a key that is missing is named as AWS does."""
     sha256 = base64.b64encode(hashlib.sha256(package("from_s3 = 1\n")).digest()).decode()

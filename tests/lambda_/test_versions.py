@@ -8,6 +8,7 @@ from redis import Redis
 from producers.seams import TargetMissing
 from tests.lambda_.system import ARN, System, package
 from worker.keys import Keys
+from worker.registry import FunctionRegistry
 
 USER = {"Type": "User"}
 OTHER = package("def handler(event, context):\n    return 2\n")
@@ -26,6 +27,7 @@ def two(system: System) -> System:
     return system
 
 
+@pytest.mark.parity("version.publish")
 def test_a_version_stays_as_it_was(system: System) -> None:
     """Code and settings of a version are those of its publication, whatever becomes of `$LATEST`."""
     created = system.create(Timeout=7, Description="d", Environment={"Variables": {"A1": "1"}}, Tags={"a": "b"})
@@ -42,6 +44,24 @@ def test_a_version_stays_as_it_was(system: System) -> None:
     assert system.call("GetFunctionConfiguration", FunctionName="f")["Timeout"] == 9
 
 
+@pytest.mark.parity("dlq.versions")
+def test_a_version_keeps_its_dead_letter_queue(system: System, redis: Redis, keys: Keys) -> None:
+    """Whatever `$LATEST` has later. Workers find it in the function's document, until the version is gone."""
+    arns = [f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in ("old", "new")]
+    redis.hset(keys.queues, mapping={"old": "{}", "new": "{}"})
+    system.create(DeadLetterConfig={"TargetArn": arns[0]}, Publish=True)
+    system.call("UpdateFunctionConfiguration", FunctionName="f", DeadLetterConfig={"TargetArn": arns[1]})
+    registry = FunctionRegistry(redis, keys)
+
+    shown = system.call("GetFunctionConfiguration", FunctionName="f:1")["DeadLetterConfig"]
+    before = registry.get("f").dead_letter_arns
+    system.call("DeleteFunction", FunctionName="f", Qualifier="1")
+
+    assert (shown, before) == ({"TargetArn": arns[0]}, {"1": arns[0]})
+    assert registry.get("f").dead_letter_arns == {}
+
+
+@pytest.mark.parity("version.unchanged", "version.numbers")
 def test_what_has_not_changed_is_not_published_again(system: System) -> None:
     """The version of the last publication is answered until code or settings are others; numbers are not reused."""
     system.create()
@@ -53,6 +73,7 @@ def test_what_has_not_changed_is_not_published_again(system: System) -> None:
     assert [*first, *second, published(system)] == ["1", "1", "2", "2", "3"]
 
 
+@pytest.mark.parity("control.create.publish")
 def test_publishing_with_the_code(system: System) -> None:
     """CreateFunction answers the version under the function's own ARN, UpdateFunctionCode under the version's."""
     created = system.create(Publish=True)
@@ -72,6 +93,7 @@ def versions(system: System, **parameters: Any) -> list[dict[str, Any]]:
     return list(answer["Versions"])
 
 
+@pytest.mark.parity("version.sha")
 def test_a_publication_may_depend_on_what_was_seen(system: System) -> None:
     """Other code than the caller names, or another revision, is not published."""
     created = system.create()
@@ -89,6 +111,7 @@ def test_a_publication_may_depend_on_what_was_seen(system: System) -> None:
     assert published(system, CodeSha256=sha256, RevisionId=created["RevisionId"]) == "1"
 
 
+@pytest.mark.parity("control.list.versions", "version.list")
 def test_versions_are_listed_in_pages(two: System) -> None:
     """By number, ten after nine; among all functions too."""
     for timeout in range(4, 13):
@@ -108,6 +131,7 @@ def test_versions_are_listed_in_pages(two: System) -> None:
     assert [each["Version"] for each in more["Functions"]] == [str(number) for number in range(2, 12)]
 
 
+@pytest.mark.parity("alias.create", "alias.exists", "alias.missing", "alias.revision")
 def test_an_alias_is_made_shown_changed_and_deleted(two: System) -> None:
     """With a revision of its own that is a precondition; GetFunction by it shows its main version."""
     made = two.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1", Description="d")
@@ -139,6 +163,7 @@ def test_an_alias_is_made_shown_changed_and_deleted(two: System) -> None:
     assert gone == ("ResourceNotFoundException", 404, f"Alias not found: {ARN}:live", USER)
 
 
+@pytest.mark.parity("alias.latest-weights", "alias.weights.refused")
 @pytest.mark.parametrize(
     ("version", "weights", "message"),
     [
@@ -163,6 +188,7 @@ def test_an_alias_points_to_what_is_there(two: System, version: str, weights: di
     assert two.call("ListAliases", FunctionName="f") == {"Aliases": []}
 
 
+@pytest.mark.parity("version.delete")
 def test_a_version_that_an_alias_points_to_is_kept(two: System) -> None:
     """409, also for a share; afterwards it can be deleted, and is gone with its code, its policy and its config."""
     two.call(
@@ -187,6 +213,7 @@ def test_a_version_that_an_alias_points_to_is_kept(two: System) -> None:
     assert two.call("ListFunctionEventInvokeConfigs", FunctionName="f") == {"FunctionEventInvokeConfigs": []}
 
 
+@pytest.mark.parity("versions.no-inheritance", "event-invoke.qualifier")
 def test_each_qualifier_has_its_own_event_invoke_config(two: System) -> None:
     """A new version or alias has none; each is set, listed and deleted on its own, and goes with its alias."""
     two.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
@@ -215,6 +242,7 @@ def test_each_qualifier_has_its_own_event_invoke_config(two: System) -> None:
         assert refusal[2] == "The function doesn't exist."
 
 
+@pytest.mark.parity("permission.alias")
 def test_each_qualifier_has_its_own_policy(two: System, redis: Redis, keys: Keys) -> None:
     """A statement names the qualified ARN; the function's own policy is another; it goes with what it is for."""
     two.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
@@ -249,6 +277,7 @@ def test_invoke_finds_versions_and_aliases(two: System) -> None:
     assert {function.recursive_loop for _, function in two.queue.called} == {"Allow"}
 
 
+@pytest.mark.parity("alias.targets")
 def test_other_services_reach_versions_and_aliases(two: System, redis: Redis) -> None:
     """A qualified ARN is a target, and a destination, if what it names is there."""
     two.call("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
@@ -286,6 +315,7 @@ def test_a_deleted_function_takes_all_along(two: System, redis: Redis, keys: Key
     assert published(two) == "1"
 
 
+@pytest.mark.parity("version.immutable", "tags.qualified", "version.concurrency")
 def test_what_belongs_to_a_function_is_not_for_its_versions(two: System) -> None:
     """Tags and concurrency of a qualified name are refused, and code and settings of a version cannot be changed."""
     tags = two.refusal("TagResource", Resource=f"{ARN}:1", Tags={"a": "b"})

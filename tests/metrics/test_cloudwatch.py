@@ -62,6 +62,7 @@ def timed(system: System, lengths_ms: list[float]) -> None:
     system.worker.executor = Executor(Timed(), system.worker.settler.add, (0.0, 60.0, 120.0), system.clock)
 
 
+@pytest.mark.parity("metric.invocations", "metric.errors", "metric.received", "metric.age")
 def test_a_life_of_an_event_is_in_every_metric(gateway: Running, system: System):
     """Three failures make three invocations, three errors and one dropped event, beside one that succeeds."""
     system.environments.outcomes = [Succeeded(b"1"), failure()]
@@ -86,6 +87,7 @@ def test_a_life_of_an_event_is_in_every_metric(gateway: Running, system: System)
     assert running["Maximum"] == 2
 
 
+@pytest.mark.parity("metric.invocations", "metric.throttles")
 def test_throttles_are_no_invocations(gateway: Running, system: System):
     """With a reserved concurrency of 0 an event is throttled and dropped, and nothing has run."""
     system.define(function(reserved_concurrency=0))
@@ -98,6 +100,7 @@ def test_throttles_are_no_invocations(gateway: Running, system: System):
     }  # fmt: skip
 
 
+@pytest.mark.parity("dlq.metric")
 def test_what_cannot_be_sent_is_counted(gateway: Running, system: System):
     """A dead-letter queue that is not there is a DeadLetterErrors, and the event is dropped."""
     system.define(function(dead_letter_arn="arn:aws:sqs:us-east-1:000000000000:gone"))
@@ -111,6 +114,7 @@ def test_what_cannot_be_sent_is_counted(gateway: Running, system: System):
     }  # fmt: skip
 
 
+@pytest.mark.parity("metric.duration", "metric.percentiles")
 def test_durations_have_percentiles_within_their_error(gateway: Running, system: System):
     """Percentiles are within 4.4 %; sum, lowest and highest are exact."""
     timed(system, [float(length) for length in range(1, 101)])
@@ -181,6 +185,7 @@ def test_what_comes_late_is_added_up_too(gateway: Running, system: System, redis
     assert Tally([store.totals()["f"]]).durations.count == 1
 
 
+@pytest.mark.parity("metric.api")
 def test_get_metric_data_pages_and_orders(gateway: Running, system: System):
     """Several metrics at once; the newest first unless asked otherwise; what does not fit follows by the token."""
     for _ in range(3):
@@ -214,6 +219,7 @@ def test_get_metric_data_pages_and_orders(gateway: Running, system: System):
     assert sorted(invocations["Timestamps"]) == pages[0]["MetricDataResults"][0]["Timestamps"]
 
 
+@pytest.mark.parity("metric.put")
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -292,6 +298,7 @@ def old_client(url: str, form: dict[str, str]) -> str:
     return URLLib3Session().send(request.prepare()).text
 
 
+@pytest.mark.parity("metric.put")
 def test_metrics_cannot_be_put(gateway: Running):
     """PutMetricData is refused by its name."""
     with pytest.raises(ClientError, match="PutMetricData") as refusal:

@@ -5,5 +5,5 @@ The sentences are in `catalogue/*.toml`, one row each: an id, a verdict, the sen
 claims anything without a test, that no test names a row that does not exist, and that the page is up to date.
 
 To flip a row, change its verdict and mark the test that shows it: `same`; `differs`, and then `why` says why; or
-`not yet`, which has no test.
+`not yet`, which has no test, and may say in `why` what is done instead.
 """

@@ -16,7 +16,7 @@ _ID = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sentence about AWS. `why` says why thrice differs on purpose; else it is empty."""
+    """One sentence about AWS. `why` says why thrice differs on purpose, or what there is as yet; else it is empty."""
 
     id: str
     verdict: str
@@ -61,6 +61,8 @@ def _problem_of(row: Row) -> str | None:
         return f"its verdict is '{row.verdict}', not one of {', '.join(VERDICTS)}"
     if not row.says.endswith("."):
         return "what it says is no sentence"
-    if bool(row.why) != (row.verdict == "differs"):
-        return "a row that differs says why, and no other does"
+    if row.verdict == "differs" and not row.why:
+        return "a row that differs says why"
+    if row.verdict == "same" and row.why:
+        return "what is the same needs no reason"
     return None

@@ -36,7 +36,7 @@ def _counts(sections: Sequence[Section]) -> list[int]:
 def _table(section: Section, tests: Mapping[str, Sequence[str]]) -> str:
     lines = [f"## {section.title}", "", "| id | AWS | thrice | test |", "|---|---|---|---|"]
     for row in section.rows:
-        verdict = f"differs: {row.why}" if row.why else row.verdict
+        verdict = f"{row.verdict}: {row.why}" if row.why else row.verdict
         shown = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in tests.get(row.id, ()))
         lines.append(f"| `{row.id}` | {_cell(row.says)} | {_cell(verdict)} | {shown} |")
     return "\n".join((*lines, ""))

@@ -43,7 +43,7 @@ def test_page_is_what_the_generator_writes():
         ('id = "a.b", verdict = "maybe", says = "A."', "its verdict is 'maybe'"),
         ('id = "a.b", verdict = "same", says = "A"', "what it says is no sentence"),
         ('id = "a.b", verdict = "differs", says = "A."', "a row that differs says why"),
-        ('id = "a.b", verdict = "same", says = "A.", why = "b"', "a row that differs says why"),
+        ('id = "a.b", verdict = "same", says = "A.", why = "b"', "what is the same needs no reason"),
         ('id = "a.b", verdict = "same", says = "A.", test = "t"', "nothing has the name 'test'"),
     ],
 )
@@ -76,10 +76,17 @@ def test_marks_are_read_from_the_source(folder: Path):
 
 def test_page_shows_rows_with_their_tests():
     """Totals, verdicts with their reasons, tests by the names that pytest takes."""
-    rows = (Row("a.b", "same", "A | b.", ""), Row("a.c", "differs", "C.", "it must"), Row("a.d", "not yet", "D.", ""))
+    rows = (
+        Row("a.b", "same", "A | b.", ""),
+        Row("a.c", "differs", "C.", "it must"),
+        Row("a.d", "not yet", "D.", "it is refused"),
+        Row("a.e", "not yet", "E.", ""),
+    )
 
     text = page([Section("T", rows)], {"a.b": ["tests/x/test_a.py::test_one"]})
 
-    assert "| T | 1 | 1 | 1 |" in text
+    assert "| T | 1 | 1 | 2 |" in text
     assert "| `a.b` | A \\| b. | same | `x/test_a.py::test_one` |" in text
     assert "| `a.c` | C. | differs: it must |  |" in text
+    assert "| `a.d` | D. | not yet: it is refused |  |" in text
+    assert "| `a.e` | E. | not yet |  |" in text

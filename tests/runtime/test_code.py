@@ -199,6 +199,7 @@ def paths(root):
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
+@pytest.mark.parity("layer.opt")
 def test_layers_lie_over_each_other(redis, keys, folder):
     """Of files with one path the last layer's counts; a set in an order has one folder, which shares the files."""
     store = CodeStore(redis, keys, folder)

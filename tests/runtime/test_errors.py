@@ -234,20 +234,28 @@ def test_result_without_json_form(environment, case):
 @pytest.mark.parity("object.unmarshal")
 @pytest.mark.parametrize("payload", [b"{", b"", b"\xff"])
 def test_payload_that_is_no_json(environment, payload):
-    """Runtime.UnmarshalError; the handler is not called."""
-    attempt = environment("def handler(event, context): return 'called'").invoke(event(payload))
+    """Runtime.UnmarshalError, with request id and empty trace; the handler is not called, the process lives on."""
+    called = environment("def handler(event, context): return 'called'")
+
+    attempt = called.invoke(event(payload))
 
     assert attempt.outcome.error_type == "Runtime.UnmarshalError"
     assert attempt.outcome.error_message.startswith("Unable to unmarshal input: ")
+    assert (result(attempt)["requestId"], result(attempt)["stackTrace"]) == ("RID", [])
+    assert called.is_warm
 
 
 @pytest.mark.parity("object.client-context")
 def test_client_context_that_is_no_json(environment):
-    """Its own error type, as on AWS."""
-    attempt = environment("def handler(event, context): pass").invoke(event(client_context="bm8="))
+    """Its own error type, as on AWS, with the request id and an empty trace; the process lives on."""
+    called = environment("def handler(event, context): pass")
+
+    attempt = called.invoke(event(client_context="bm8="))
 
     assert attempt.outcome.error_type == "Runtime.LambdaContextUnmarshalError"
     assert attempt.outcome.error_message.startswith("Unable to parse Client Context JSON: ")
+    assert (result(attempt)["requestId"], result(attempt)["stackTrace"]) == ("RID", [])
+    assert called.is_warm
 
 
 ENDINGS = {
@@ -311,7 +319,7 @@ def test_init_that_takes_too_long_is_repeated_under_the_timeout(host, make, writ
     assert [phase for found in phases for phase in found] == [("init", "timeout"), ("invoke", "timeout")]
 
 
-@pytest.mark.parity("object.memory", "memory.limit")
+@pytest.mark.parity("object.memory", "memory.limit", "log.report.memory")
 def test_more_memory_than_allowed(environment):
     """A handler that holds more than the function's memory is killed as Runtime.OutOfMemory."""
     greedy = environment(

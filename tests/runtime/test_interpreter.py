@@ -83,6 +83,7 @@ def test_what_is_missing_is_looked_for_again(folder, monkeypatch):
     assert interpreter.find("nodejs24.x") == Interpreter("/opt/node", (24, 1, 0))
 
 
+@pytest.mark.parity("runtime.versions")
 def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment, sunk):
     """Each attempt fails with an error that says what to install; the log has it as a failed init."""
     monkeypatch.setenv("PATH", str(folder))
@@ -96,6 +97,7 @@ def test_function_whose_interpreter_is_missing(folder, monkeypatch, environment,
     assert any(line.endswith(end) for line in messages(attempt, sunk))
 
 
+@pytest.mark.parity("runtime.versions")
 @pytest.mark.parametrize("runtime", [name for name, runtime in RUNTIMES.items() if runtime.family is Family.PYTHON])
 def test_every_python_runs_handlers(environment, runtime):
     """Whatever version the machine has: the bootstrap works in it, and the handler sees that version."""

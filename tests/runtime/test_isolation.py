@@ -130,6 +130,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.parity("environment.read-only", "environment.walls", "environment.processes")
 def test_what_a_handler_cannot_reach(walled, way, folder):
     """Neither our secrets, nor others' code, nor more than its rights; its own folder and boto3 it can use."""
     hostile = walled(way, HOSTILE)
@@ -194,6 +195,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.parity("environment.task-root", "environment.tmp")
 @pytest.mark.parametrize("mine", [{}, {"PYTHONUNBUFFERED": "1"}])
 def test_places_are_those_of_lambda(walled, apart, mine):
     """Code is at /var/task, temporary files are in /tmp, and no other process is to be seen; started anew as well."""
@@ -245,6 +247,7 @@ def test_daemon_ends_with_its_environment(walled, apart):
     assert is_gone(init)
 
 
+@pytest.mark.parity("memory.daemons")
 def test_memory_of_daemons_counts(walled, apart):
     """It is the environment's memory that is limited, whoever in it holds it."""
     attempt = walled(apart, DAEMON, timeout=60, memory_size=128).invoke(event(300))
@@ -285,6 +288,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.parity("environment.processes")
 def test_fork_bomb_is_bounded(walled, apart):
     """An environment has 1,024 processes at most; the worker goes on, and they are gone with the environment."""
     if apart == "user" and os.getuid() == 0:
@@ -311,6 +315,7 @@ def handler(event, context):
 """
 
 
+@pytest.mark.parity("limit.ephemeral-storage")
 def test_disk_is_as_large_as_asked_for(walled, way):
     """Beyond EphemeralStorage there is no space; where /tmp has no size, no file is larger."""
     full = result(walled(way, FILL, ephemeral_storage=2).invoke(event()))
@@ -318,6 +323,7 @@ def test_disk_is_as_large_as_asked_for(walled, way):
     assert full == ["OSError", 28 if way != "landlock" else 27, 2 << 20]
 
 
+@pytest.mark.parity("environment.tmp")
 def test_files_outlive_a_process_but_not_the_environment(walled, apart):
     """/tmp is the environment's: after a timeout the next process finds it; another environment has its own."""
     first = walled(apart, FILL, timeout=1, ephemeral_storage=1)
@@ -341,6 +347,7 @@ def test_own_death_is_told_as_ever(walled, apart, number):
     }
 
 
+@pytest.mark.parity("layer.opt")
 def test_layers_are_shown(walled, apart, folder):
     """A folder of layers is at /opt, read-only."""
     layers = folder / "layers"

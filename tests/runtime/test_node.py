@@ -67,6 +67,7 @@ PLACES = {
 }
 
 
+@pytest.mark.parity("runtime-api.node", "node.modules")
 @pytest.mark.parametrize("place", PLACES)
 def test_where_a_handler_may_be(node, place):
     """Every kind of module that Lambda loads, by file and export."""
@@ -87,6 +88,7 @@ export const handler = async (event, context) => {
 """
 
 
+@pytest.mark.parity("runtime-api.node", "node.context")
 def test_what_a_handler_sees(node):
     """The event, a context with AWS's members, AWS's variables, and a module that stays loaded."""
     environment = node({"app.mjs": WORLD}, memory_size=256, environment={"TABLE": "orders"})
@@ -142,6 +144,7 @@ EXPECTED = {
 }  # fmt: skip
 
 
+@pytest.mark.parity("node.answers")
 @pytest.mark.skipif(not HAS_CALLBACKS, reason="Node.js 24 has no callbacks on Lambda.")
 def test_ways_to_answer(node):
     """Promises and callbacks, early or late, called once or twice or never: in one process, one after the other."""
@@ -178,6 +181,7 @@ export const handler = async (event) => {
 """
 
 
+@pytest.mark.parity("node.errors")
 def test_errors_that_the_process_survives(node, sunk):
     """The object has AWS's three members; the log has the error with what its author added; the next call is warm."""
     environment = node({"app.mjs": FAILS})
@@ -199,6 +203,7 @@ def test_errors_that_the_process_survives(node, sunk):
     assert result(after) == 4
 
 
+@pytest.mark.parity("node.console")
 def test_console_lines(node, sunk):
     """Each call is one event of the log, in Lambda's form, with its level; several lines stay together."""
     attempt = node({"app.mjs": FAILS}).invoke(event("levels"))
@@ -218,6 +223,7 @@ ENDS = {
 }
 
 
+@pytest.mark.parity("node.unhandled")
 def test_errors_that_end_the_process(node):
     """What nobody catches is the invocation's error; a process that exits is said to have; the next one is new."""
     environment = node({"app.mjs": FAILS})
@@ -249,6 +255,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.parity("node.load")
 @pytest.mark.parametrize("case", BROKEN)
 def test_handlers_that_cannot_be_loaded(node, case, sunk):
     """AWS's error types; the log tells of two failed inits, as on AWS."""
@@ -278,6 +285,7 @@ export const handler = awslambda.streamifyResponse(async (event, stream, context
 """
 
 
+@pytest.mark.parity("node.streaming")
 def test_streamed_responses(node):
     """Parts come as they are written; who wants no stream gets them together; an error may come after some parts."""
     environment = node({"app.mjs": STREAMS})

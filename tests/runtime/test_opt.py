@@ -40,6 +40,7 @@ def opt(folder):
     return root
 
 
+@pytest.mark.parity("layer.paths")
 def test_a_handler_finds_what_layers_bring(make, write_code, opt):
     """The function's own modules come first, then site-packages of the layers, then the rest of them, then boto3."""
     environment = make(write_code(HANDLER, shared="SOURCE = 'own'"), opt=opt, runtime=own_runtime())

@@ -66,6 +66,7 @@ done
 has_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed.")
 
 
+@pytest.mark.parity("runtime-api.provided", "runtime-api.too-large", "runtime-api.exit")
 @has_curl
 def test_shell_bootstrap(provided, sunk):
     """A whole life: warm calls, errors, a response that is too large, an exit, one after an answer, and new starts."""
@@ -169,6 +170,7 @@ MISSING = {
 }
 
 
+@pytest.mark.parity("runtime-api.bootstrap")
 @pytest.mark.parametrize("case", MISSING)
 def test_bootstraps_that_cannot_be_started(provided, case):
     """The attempt fails with AWS's error type, and says what is wrong with which file."""
@@ -181,6 +183,7 @@ def test_bootstraps_that_cannot_be_started(provided, case):
     assert text in attempt.outcome.error_message
 
 
+@pytest.mark.parity("runtime-api.exit")
 def test_program_that_ends_before_it_asks(provided):
     """A program that ends before it asks for an invocation is reported with its exit code."""
     attempt = provided("#!/bin/sh\nexit 9\n").invoke(event())
@@ -258,6 +261,7 @@ def rust_program(tmp_path_factory):
     return (folder / "bootstrap").read_bytes()
 
 
+@pytest.mark.parity("runtime-api.provided")
 def test_rust_program(provided, rust_program, sunk):
     """A compiled program that speaks HTTP by itself, with a connection a call."""
     environment = provided(rust_program, runtime="provided.al2")
@@ -295,6 +299,7 @@ def ric(provided):
     return make_ric
 
 
+@pytest.mark.parity("runtime-api.awslambdaric", "runtime-api.headers")
 def test_awslambdaric(ric, sunk):
     """AWS's own runtime client does all that it does on AWS: results, errors, exits, and calls that stay warm."""
     environment = ric()
@@ -313,6 +318,7 @@ def test_awslambdaric(ric, sunk):
     assert exited.outcome.error_message == "RequestId: RID Error: Runtime exited with error: exit status 5"
 
 
+@pytest.mark.parity("runtime-api.init-error")
 def test_awslambdaric_that_cannot_import(ric):
     """Its init error is ours: the type, and an empty request id."""
     attempt = ric(handler="nothere.handler").invoke(event())

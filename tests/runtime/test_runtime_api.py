@@ -89,6 +89,7 @@ def served(driver):
 OK = (202, {"status": "OK"})
 
 
+@pytest.mark.parity("runtime-api.next", "runtime-api.headers", "runtime-api.bytes", "runtime-api.accepted")
 def test_event_and_answer(served):
     """The event comes with its headers and its bytes as they are; the answer is taken once."""
     headers = [(b"Lambda-Runtime-Deadline-Ms", b"17"), (b"Lambda-Runtime-Trace-Id", b"Root=1")]
@@ -130,6 +131,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.parity("runtime-api.invocation-id", "runtime-api.request-id", "runtime-api.order", "runtime-api.restore")
 def test_what_is_refused(served):
     """Each with a status and AWS's form of body; none of it ends the invocation that is under way."""
     served.take()
@@ -156,6 +158,7 @@ ERRORS = {
 }  # fmt: skip
 
 
+@pytest.mark.parity("runtime-api.next", "runtime-api.accepted", "runtime-api.error-type", "runtime-api.xray-cause")
 @pytest.mark.parametrize("case", ERRORS)
 def test_errors(served, case):
     """The caller gets the runtime's own bytes if they are an object; type and message are found all the same."""
@@ -168,6 +171,7 @@ def test_errors(served, case):
     assert served.frames[1:] == [Frame(wire.ERROR, {"type": kind, "message": message}, payload)]
 
 
+@pytest.mark.parity("runtime-api.init-error", "runtime-api.accepted")
 def test_init_error(served):
     """It is said once, before the first question."""
     content = b'{"errorMessage":"m","errorType":"Runtime.ImportModuleError"}'
@@ -179,6 +183,7 @@ def test_init_error(served):
     ]  # fmt: skip
 
 
+@pytest.mark.parity("runtime-api.too-large")
 def test_response_that_is_too_large(served):
     """One byte more than may be returned is refused with 413, however it is sent; the last one that fits is taken."""
     largest = b"1" * 6_291_556
@@ -220,6 +225,7 @@ ENDS = {
 }  # fmt: skip
 
 
+@pytest.mark.parity("runtime-api.streaming")
 @pytest.mark.parametrize("case", ENDS)
 def test_streamed_response(served, driver, case):
     """Parts go on as they come, before the end is there; the end says whether it went well."""
@@ -326,6 +332,7 @@ def test_what_is_no_http(served, driver, sent):
     assert served.ask("GET", "/etc")[0] == 404
 
 
+@pytest.mark.parity("runtime-api.address")
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux says who is at the other end of a connection.")
 def test_other_processes_are_not_served(driver):
     """The port is no secret; a process that is not the environment's is turned away without a word."""

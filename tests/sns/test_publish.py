@@ -48,6 +48,7 @@ def test_a_message_goes_to_every_subscriber(caller: Caller):
     assert (plain["Body"], plain["MessageAttributes"]) == ("hello", {"kind": TEXT, "blob": BINARY})
 
 
+@pytest.mark.parity("sns.filter.attributes", "sns.filter.body")
 def test_only_what_passes_the_filter_arrives(caller: Caller):
     """By attributes, and by the body; changing the filter changes what comes next."""
     arn, by_attribute, by_body = caller.topic(), caller.queue("a"), caller.queue("b")

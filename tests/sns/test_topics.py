@@ -201,6 +201,7 @@ def test_an_endpoint_that_nothing_can_be_delivered_to_is_refused(
     )
 
 
+@pytest.mark.parity("sns.raw")
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [

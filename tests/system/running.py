@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -21,7 +22,7 @@ from tests.chaos.parts import descendants, surviving
 from tests.waiting import wait_until
 from worker.runtime.interpreter import own_runtime
 
-BIN = Path(__file__).parents[2] / ".venv" / "bin"
+BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::000000000000:role/any"
 REGION = "us-east-1"
 

@@ -3,6 +3,8 @@
 import json
 from collections import Counter
 
+import pytest
+
 from tests.system.running import ROLE, RunningSystem, zipped
 
 SAYS = """
@@ -19,6 +21,10 @@ def layer(word: str) -> bytes:
     return zipped(f"WORD = {word!r}\n", "python/words.py")
 
 
+@pytest.mark.parity(
+    "invoke.qualifier.version", "invoke.qualifier.alias", "record.version", "alias.context", "alias.weights",
+    "control.create.layers", "control.create.s3-code", "version.publish",
+)  # fmt: skip
 def test_versions_aliases_and_layers_run(up: RunningSystem):
     """Each version runs with its own code and layers, an alias shares its invocations out, and events go by it too."""
     lambda_, s3 = up.client("lambda"), up.client("s3")

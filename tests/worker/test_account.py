@@ -1,5 +1,6 @@
 """The concurrency of the account: what functions share that have nothing reserved for themselves."""
 
+import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.worker.conftest import System, function
@@ -27,6 +28,7 @@ def refusals(system: System, *names: str) -> list[Throttled | None]:
     return [held[name].pop(0) for name in names]
 
 
+@pytest.mark.parity("async.account-concurrency")
 def test_functions_without_reserved_concurrency_share_the_account(system: System):
     """Three run, of whatever functions; the fourth waits for a second, and no attempt of it is used up."""
     start(system, g=None)
@@ -56,6 +58,7 @@ def test_throttled_by_the_account_an_event_backs_off_and_runs_when_there_is_a_pl
     assert system.account()["running"] == 0
 
 
+@pytest.mark.parity("async.account-concurrency")
 def test_what_is_reserved_is_neither_for_others_nor_taken_from_them(system: System):
     """Of three places one is reserved: two are left for all others, whether or not the reserved one is in use."""
     start(system, own=1)

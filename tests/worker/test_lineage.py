@@ -120,6 +120,7 @@ def looping(system: System, runs: int) -> str:
     return str(header)
 
 
+@pytest.mark.parity("limit.recursion", "recursion.detected", "async.recursion-dropped")
 def test_seventeenth_run_in_a_chain_is_stopped(system: System, queue_messages):
     """Sixteen run. The next is given up unrun, with a condition of its own; OnFailure and the queue hear of it."""
     config = EventInvokeConfig(on_failure=create_queue(system, "bad"))
@@ -167,6 +168,7 @@ def test_many_events_of_one_root_and_many_attempts_are_no_loop(system: System):
     assert {runs_of(run.trace_header, "f").times for run in system.environments.runs} == {16}
 
 
+@pytest.mark.parity("recursion-config.default")
 def test_function_that_allows_loops_runs_on(system: System):
     """RecursiveLoop Allow."""
     system.define(function(recursive_loop="Allow"))

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.worker.conftest import function
+from tests.worker.conftest import System, function
 from worker.function import Alias, EventInvokeConfig, FunctionConfiguration
 from worker.identity import new_request_id
+from worker.invocation import Invocation
 from worker.qualifier import find, qualifier_of
 
 CONFIG = EventInvokeConfig(maximum_retry_attempts=0)
@@ -24,6 +25,8 @@ def published() -> FunctionConfiguration:
             "stale": Alias(version="7", revision_id="d"),
         },
         event_invoke_configs={"live": CONFIG},
+        dead_letter_arn="latest's",
+        dead_letter_arns={"1": "first's"},
         event_invoke_config=EventInvokeConfig(maximum_retry_attempts=1),
         reserved_concurrency=3,
     )
@@ -35,6 +38,7 @@ def test_qualifier_is_what_follows_the_name(arn: str, qualifier: str | None):
     assert qualifier_of(arn) == qualifier
 
 
+@pytest.mark.parity("versions.no-inheritance", "version.concurrency")
 @pytest.mark.parametrize(
     ("qualifier", "version", "revision", "retries"),
     [
@@ -57,12 +61,44 @@ def test_qualifier_finds_version_and_settings(
     assert found.qualified_arn == f"{ARN}:{qualifier or '$LATEST'}"
 
 
+@pytest.mark.parity("dlq.versions")
+@pytest.mark.parametrize(
+    ("qualifier", "target"),
+    [(None, "latest's"), ("$LATEST", "latest's"), ("head", "latest's"), ("1", "first's"), ("live", "first's"),
+     ("2", None)],
+)  # fmt: skip
+def test_version_has_the_dead_letter_queue_that_it_was_published_with(
+    published: FunctionConfiguration, qualifier: str | None, target: str | None
+):
+    """Or none, whatever `$LATEST` has now."""
+    found = find(published, qualifier, "x")
+
+    assert found is not None
+    assert found.dead_letter_arn == target
+
+
+@pytest.mark.parity("async.alias-at-run-time")
+def test_alias_is_looked_up_when_an_event_runs(system: System):
+    """An event that was queued for an alias runs on what the alias points to by then."""
+    live = Alias(version="1", revision_id="a")
+    system.define(function(published={"1": "r1", "2": "r2"}, aliases={"live": live}))
+    system.queue.enqueue_all([Invocation(new_request_id(), "f", f"{ARN}:live", b"{}", system.clock.now())])
+    moved = Alias(version="2", revision_id="b")
+    system.define(function(published={"1": "r1", "2": "r2"}, aliases={"live": moved}))
+
+    (claimed,) = system.worker.claim()
+
+    assert claimed.function is not None
+    assert (claimed.function.version, claimed.function.revision_id) == ("2", "r2")
+
+
 @pytest.mark.parametrize("qualifier", ["3", "nobody", "stale"])
 def test_what_is_not_there_is_not_found(published: FunctionConfiguration, qualifier: str):
     """Neither a version, nor an alias, nor what an alias points to."""
     assert find(published, qualifier, "x") is None
 
 
+@pytest.mark.parity("alias.weights")
 def test_weighted_alias_gives_the_second_version_its_share(published: FunctionConfiguration):
     """A quarter of many request ids goes to version 2, and each id always to the same."""
     ids = [new_request_id() for _ in range(4000)]

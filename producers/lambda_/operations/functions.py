@@ -246,6 +246,9 @@ class Functions(Operations):
             return function.model_copy(
                 update={
                     "published": {each: id_ for each, id_ in function.published.items() if each != number},
+                    "dead_letter_arns": {
+                        each: arn for each, arn in function.dead_letter_arns.items() if each != number
+                    },
                     "event_invoke_configs": {
                         each: config for each, config in function.event_invoke_configs.items() if each != number
                     },
