@@ -64,9 +64,8 @@ class EventQueue:
         self._waiting = waiting or async_redis
         self._delay_ms = int(countdown * 1000)
         self._enqueue = redis.register_script(source("enqueue"))
-        self._call = async_redis.register_script(source("call")) if async_redis else None
+        self._call = Script.of(LIBRARY, "call")
         self._batches = _Batches(self._enqueue_batch)
-        self._enqueue_async = async_redis.register_script(source("enqueue")) if async_redis else None
 
     def add(self, pipe: Pipeline, *invocations: Invocation) -> None:
         """Add to `pipe` the command that takes `invocations` in, all or none. At most BATCH of them."""
@@ -145,12 +144,13 @@ class EventQueue:
 
     async def _ask(self, invocation: Invocation, patience: float, **more: Any) -> None:
         """Put a call on its queue. `more` are further headers of its message."""
-        assert self._call is not None
+        assert self._async_redis is not None
         keys, patience_ms = self._keys, int(patience * 1000)
         head = event_message.head(invocation, event_message.CALL, patience_ms=patience_ms, **more)
-        await self._call(
-            keys=[keys.calls, keys.call(invocation.request_id), keys.clock],
-            args=[invocation.function, head, event_message.TAIL, patience_ms],
+        await self._call.run_async(
+            self._async_redis,
+            [keys.calls, keys.call(invocation.request_id), keys.clock],
+            [invocation.function, head, event_message.TAIL, patience_ms],
         )
 
     async def _answer(self, request_id: str, *, within: float) -> bytes | None:
@@ -166,8 +166,9 @@ class EventQueue:
             await self._async_redis.unlink(self._keys.call(request_id), self._keys.reply(request_id))
 
     async def _enqueue_batch(self, events: Sequence[_Event]) -> None:
-        assert self._enqueue_async is not None
-        await self._enqueue_async(**self._arguments(events))
+        assert self._async_redis is not None
+        arguments = self._arguments(events)
+        await self._script.run_async(self._async_redis, arguments["keys"], arguments["args"])
 
     def _arguments(self, events: Sequence[_Event]) -> dict[str, Any]:
         keys = self._keys

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
 from redis.exceptions import NoScriptError
 
 from worker.transport.lua import Library
@@ -42,3 +43,13 @@ class Script:
             return client.evalsha(self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return client.eval(self.source, len(keys), *keys, *arguments)
+
+    async def run_async(self, client: "AsyncRedis", keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The same on an event loop. The source is sent along where the server has forgotten the script.
+
+        It may forget again at once, so loading it first and calling it then, as redis-py does, is not enough.
+        """
+        try:
+            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await client.eval(self.source, len(keys), *keys, *arguments)
