@@ -24,6 +24,7 @@ from console.deploy.steps import (
     Zip,
 )
 from console.deploy.template import Resource
+from producers.cloudformation import tags as cloudformation_tags
 
 #: CreateFunction's members that a template spells as the API does. What the system cannot obey of them it refuses
 #: itself, in a rehearsal before anything is changed.
@@ -174,7 +175,11 @@ def _members(draft: Draft, resource: Resource) -> dict[str, Any]:
 def _add(draft: Draft, resource: Resource, members: dict[str, Any], code: Code | None) -> None:
     if code is None:
         return
-    tags = tags_of(resource.properties.get("Tags"))
+    tags = {
+        **tags_of(resource.properties.get("Tags")),
+        cloudformation_tags.STACK: draft.template.stack,
+        cloudformation_tags.LOGICAL_ID: resource.id,
+    }
     concurrency = number(resource.properties.get("ReservedConcurrentExecutions"))
     if concurrency is not None and not isinstance(concurrency, int):
         draft.blame(path_of(resource, "ReservedConcurrentExecutions"), f"'{concurrency}' is no number")

@@ -10,15 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from producers.cloudformation import tags
 from producers.errors import ApiError
 from producers.seams import Request, Seams
 from worker.arn import Arn
 from worker.function import FunctionConfiguration
 from worker.registry import FunctionRegistry
-
-#: The tags by which CloudFormation marks what it has made. Source: CloudFormation User Guide, "Resource tag".
-STACK_TAG = "aws:cloudformation:stack-name"
-LOGICAL_ID_TAG = "aws:cloudformation:logical-id"
 
 #: The stack of the functions that belong to none.
 NO_STACK = "thrice"
@@ -126,7 +123,7 @@ class CloudFormation:
         """The functions by the names of their stacks."""
         stacks: dict[str, list[FunctionConfiguration]] = {}
         for function in self._registry.list():
-            stacks.setdefault(function.tags.get(STACK_TAG, NO_STACK), []).append(function)
+            stacks.setdefault(function.tags.get(tags.STACK, NO_STACK), []).append(function)
         return stacks
 
     def _name_in(self, stacks: Mapping[str, object], name_or_id: str) -> str:
@@ -142,7 +139,7 @@ class CloudFormation:
         return {
             "StackName": stack,
             "StackId": self._stack_id(stack),
-            "LogicalResourceId": function.tags.get(LOGICAL_ID_TAG, function.name),
+            "LogicalResourceId": function.tags.get(tags.LOGICAL_ID, function.name),
             "PhysicalResourceId": function.name,
             "ResourceType": _TYPE,
             "Timestamp": _changed_at(function),

@@ -7,7 +7,8 @@ from botocore import xform_name
 from redis import Redis
 
 from config.settings import Settings
-from producers.cloudformation.api import LOGICAL_ID_TAG, STACK_TAG, CloudFormation
+from producers.cloudformation import tags
+from producers.cloudformation.api import CloudFormation
 from producers.errors import ApiError
 from producers.seams import Seams
 from tests.conftest import FakeClock
@@ -45,9 +46,9 @@ class Stacks:
 def stacks(settings: Settings, redis: Redis, keys: Keys, clock: FakeClock) -> Stacks:
     """Two functions of one stack, and one of none."""
     registry = FunctionRegistry(redis, keys)
-    tags = {STACK_TAG: "shop", LOGICAL_ID_TAG: "Orders"}
-    registry.create(function("shop-orders", tags=tags), lambda _: None)
-    registry.create(function("shop-bills", tags=tags | {LOGICAL_ID_TAG: "Bills"}), lambda _: None)
+    orders = {tags.STACK: "shop", tags.LOGICAL_ID: "Orders"}
+    registry.create(function("shop-orders", tags=orders), lambda _: None)
+    registry.create(function("shop-bills", tags=orders | {tags.LOGICAL_ID: "Bills"}), lambda _: None)
     registry.create(function("alone"), lambda _: None)
     return Stacks(CloudFormation(Seams(settings, redis, keys, clock, deliver_nowhere)))
 

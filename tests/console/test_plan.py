@@ -25,6 +25,7 @@ from console.deploy.steps import (
     Topic,
     Version,
 )
+from producers.cloudformation import tags
 
 TEMPLATES = Path(__file__).parent / "templates"
 PLACE = Place("us-east-1", "000000000000", "http://127.0.0.1:4566")
@@ -81,7 +82,7 @@ def test_every_kind_of_resource_of_an_upload_pipeline():
                 "Role": "arn:aws:iam::000000000000:role/shop-ResizeRole",
                 "DeadLetterConfig": {"TargetArn": f"{SQS}shop-DeadLetters"},
             },
-            {"project": "thumbnails"},
+            {"project": "thumbnails", tags.STACK: "shop", tags.LOGICAL_ID: "Resize"},
             None,
             21,
             "Resize",
@@ -177,7 +178,7 @@ def test_plain_cloudformation_in_json():
     (function,) = made["function"]
     assert function.code == Inline("index.py", "def handler(event, context):\n    return 1")
     assert (function.tags, function.members) == (
-        {"team": "one"},
+        {"team": "one", tags.STACK: "shop", tags.LOGICAL_ID: "F"},
         {
             "Runtime": "python3.11",
             "Handler": "index.handler",
