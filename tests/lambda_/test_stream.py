@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ def served(settings: Settings, seams: Seams, redis: Redis) -> Iterator[Served]:
 def streamed(served: Served, **fields: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The head of the answer and its events."""
     answer = served.client("lambda").invoke_with_response_stream(FunctionName="f", **fields)
-    return answer, list(answer.pop("EventStream"))
+    with closing(answer.pop("EventStream")) as stream:
+        return answer, list(stream)
 
 
 @pytest.mark.parity("stream.buffered", "stream.complete")
@@ -104,11 +106,13 @@ def test_a_store_that_fails_in_the_middle_ends_the_stream_with_an_error(served: 
     """The client raises it, after the parts that came before."""
     served.queue.parts = [b"a"]
     served.queue.failure = StoreUnavailable("away")
-    stream = iter(served.client("lambda").invoke_with_response_stream(FunctionName="f")["EventStream"])
+    answer = served.client("lambda").invoke_with_response_stream(FunctionName="f")
+    with closing(answer["EventStream"]) as events:
+        stream = iter(events)
 
-    assert next(stream) == {"PayloadChunk": {"Payload": b"a"}}
-    with pytest.raises(EventStreamError, match="away"):
-        next(stream)
+        assert next(stream) == {"PayloadChunk": {"Payload": b"a"}}
+        with pytest.raises(EventStreamError, match="away"):
+            next(stream)
 
 
 @pytest.mark.parity("stream.types")
