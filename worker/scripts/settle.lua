@@ -138,6 +138,7 @@ local function settle(outcome, bodies)
   local refused = move(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
+  outcome.is_settled = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
   return refused or 1
 end
@@ -173,7 +174,7 @@ else
   local at = 0
   for line in string.gmatch(ARGV[6], '([^\n]*)\n') do
     at = at + 1
-    if answers[at] == 1 then note_outcome(outcomes[at].func, line) end
+    if outcomes[at].is_settled then note_outcome(outcomes[at].func, line) end
   end
 end
 write_metrics(ns, now)
