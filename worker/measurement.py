@@ -1,8 +1,8 @@
-"""What metrics are told of an attempt, for `metrics.lua` to add up. Pure.
+"""What metrics are told of an attempt, for the scripts to add up (`metric_notes.lua`). Pure.
 
 An attempt counts for the minute in which it began, as on AWS, and with the age that its event had then. Both are told
 by the scripts' clock: the time of the claim, and what has passed since. Most of it is the same for many attempts, so it
-goes as one text that the script takes apart once for all of them.
+goes as one text, which is taken apart once for all of them.
 
 Lengths of time lie in buckets, eight to a doubling: bucket n has those from 2^(n/8) ms up to 2^((n+1)/8) ms. Its middle
 is wrong by 4.4 % at the most.
@@ -30,12 +30,12 @@ LOWEST_BUCKET = -80
 class Measured(NamedTuple):
     """What is told of one attempt."""
 
-    group: str  # what is the same of many, as `note_batch` in `metrics.lua` tells; empty: there was no attempt
+    group: str  # what is the same of many, as `metric_notes.lua` tells; empty: there was no attempt
     duration_us: int
     age_ms: int
 
     def line(self) -> str:
-        """As `note_outcome` in `metrics.lua` takes it."""
+        """As `note_outcomes` in `metrics.lua` takes it."""
         return f"{self.group} {self.duration_us} {self.age_ms}" if self.group else ""
 
 
@@ -46,7 +46,7 @@ NOTHING_MEASURED = Measured("", 0, 0)
 def batch_texts(attempts: Iterable[tuple[str, Measured]]) -> tuple[bytes, str]:
     """What is told of some attempts (function, what is told of each): together, and of each.
 
-    As `note_batch` and `note_outcome` in `metrics.lua` take them: the latter where not all of a batch count.
+    As `note_batch` and `note_outcomes` in `metrics.lua` take them: the latter where not all of a batch count.
     """
     lines: list[str] = []
     batch: dict[str, dict[str, list[int]]] = {}
