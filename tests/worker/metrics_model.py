@@ -7,6 +7,8 @@ its attempts. Records of minutes, those of five minutes and the totals are three
 import re
 from collections import Counter
 
+import orjson
+
 from tests.contents import Contents
 from worker.keys import Keys
 
@@ -20,8 +22,6 @@ _NO_SUMS = {"c", "cn", "cl", "cs", "dl", "dh", "al", "ah", "z"}
 
 _OF_LEDGER = {"accepted": "r", "dead_lettered": "x", "dead_letter_errors": "q", "destination_delivery_failures": "f"}
 
-_OF_KIND = {"E": "e", "T": "t", "R": "y", "L": "o"}
-
 Sums = Counter[tuple[str, str]]  # by name of the record, and column; buckets are one column
 
 
@@ -34,18 +34,15 @@ class MetricsModel:
         self._told: Sums = Counter()  # of what was settled
         self._put_away: dict[str, Sums] = {self._minutes: Counter(), self._periods: Counter()}
 
-    def settle(self, function: str, measured: str) -> None:
+    def settle(self, function: str, measured: bytes) -> None:
         """An outcome was settled, with what was told of it."""
-        if not measured or function.startswith("thrice:"):
-            return
-        kind, _, took, age, duration_us, age_ms = measured.split(" ")
-        told = {_OF_KIND[kind]: 1} if kind in _OF_KIND else {}
-        if took != "-":
-            told |= {"d": 1, "ds": int(duration_us)}
-        if age != "-":
-            told |= {age[0]: 1, f"{age[0]}s": int(age_ms)}
-        for name in (function, ""):
-            self._told += Counter({(name, column): by for column, by in told.items()})
+        assert not (measured and function.startswith("thrice:"))
+        for record, columns in orjson.loads(measured or b"{}").items():
+            assert record.partition(":")[2] == function
+            for column, by in columns.items():
+                if column not in _NO_SUMS:
+                    for name in (function, ""):
+                        self._told[name, _LENGTH.sub(r"\1", column)] += by
 
     def check(self, contents: Contents, ledger: Sums) -> None:
         """The server has counted the same. While there are notes it is not asked: they are added up now and then.

@@ -12,88 +12,37 @@
 --   z  the record has been added up (roll_metrics.lua): what comes later is added there as well
 -- Bucket n is of lengths from 2^(n/8) ms up to 2^((n+1)/8) ms: worker/measurement.py.
 --
--- A note is a line of `metrics:new`, of one of two kinds:
---   {"function": {"what is the same of many": [how many, µs: sum, lowest, highest, ms: the same]}}: attempts. What is the same
---   of many is 'kind minute d<n> w<n>': an age at a first attempt, 'a<n>' at a later one, '-' for none; then ':' and the
---   qualifier, if there is one
---   'minute function column number function column number …': all else. '*' is all functions
+-- A note is a line of `metrics:new`: JSON, {"<first second of the minute>:<name>": {"column": number}}. What is noted of a
+-- version or an alias is of its function too, and what is noted of a function is of all together.
 --
 -- include: metric_records
-local OF_KIND = {E = 'e', T = 't', R = 'y', L = 'o'}
-local ALL = '*'
-
 -- The minute of a time (ms), as the second at which it begins.
 local function minute_of(ms)
   return string.format('%.0f', (ms - ms % 60000) / 1000)
 end
 
--- Join attempts into others, both as in a note.
-local function join_outcomes(into, outcomes_of)
-  for func, groups in pairs(outcomes_of) do
-    local known = into[func]
-    if not known then
-      into[func] = groups
-    else
-      for group, more in pairs(groups) do
-        local sums = known[group]
-        if not sums then
-          known[group] = more
-        else
-          sums[1], sums[2], sums[5] = sums[1] + more[1], sums[2] + more[2], sums[5] + more[5]
-          if more[3] < sums[3] then sums[3] = more[3] end
-          if more[4] > sums[4] then sums[4] = more[4] end
-          if more[6] < sums[6] then sums[6] = more[6] end
-          if more[7] > sums[7] then sums[7] = more[7] end
-        end
-      end
+local function join_columns(into, columns)
+  for column, value in pairs(columns) do join_column(into, column, value) end
+end
+
+local function read_notes(text)
+  local records = {}
+  for line in string.gmatch(text, '[^\n]+') do
+    for record, columns in pairs(cjson.decode(line)) do
+      if records[record] then join_columns(records[record], columns) else records[record] = columns end
     end
   end
+  return records
 end
 
-local function join_group(columns, kind, took, waited, sums)
-  if OF_KIND[kind] then join_column(columns, OF_KIND[kind], sums[1]) end
-  if took == '-' then return end
-  join_column(columns, took, sums[1])
-  join_column(columns, 'ds', sums[2])
-  join_column(columns, 'dl', sums[3])
-  join_column(columns, 'dh', sums[4])
-  if waited == '-' then return end
-  join_column(columns, waited, sums[1])
-  join_column(columns, string.sub(waited, 1, 1) .. 's', sums[5])
-  join_column(columns, 'al', sums[6])
-  join_column(columns, 'ah', sums[7])
-end
-
-local function join_groups(records, outcomes_of)
-  for func, groups in pairs(outcomes_of) do
-    if is_users(func) then
-      for group, sums in pairs(groups) do
-        local kind, minute, took, waited, qualifier = string.match(group, '^(%u) (%d+) (%S+) ([^%s:]+)(.*)$')
-        join_group(record_of(records, minute, func), kind, took, waited, sums)
-        if qualifier ~= '' then join_group(record_of(records, minute, func .. qualifier), kind, took, waited, sums) end
-      end
-    end
+-- What is in the records whose names are like `pattern` is of others as well: of those that it captures.
+local function join_wholes(records, pattern)
+  local wholes = {}
+  for record, columns in pairs(records) do
+    local whole = string.match(record, pattern)
+    if whole then join_columns(record_of(wholes, whole), columns) end
   end
-end
-
-local function join_note(records, line)
-  local minute, columns = string.match(line, '^(%d+) (.*)$')
-  for func, column, number in string.gmatch(columns, '(%S+) (%S+) (-?%d+)') do
-    join_column(record_of(records, minute, func == ALL and '' or func), column, tonumber(number))
-  end
-end
-
--- All functions together: what is in the records so far, but for those of versions and aliases, which are in them twice.
-local function join_all(records)
-  for minute, names in pairs(records) do
-    local all = names[''] or {}
-    for name, columns in pairs(names) do
-      if name ~= '' and not string.find(name, ':', 1, true) then
-        for column, value in pairs(columns) do join_column(all, column, value) end
-      end
-    end
-    names[''] = all
-  end
+  for whole, columns in pairs(wholes) do join_columns(record_of(records, whole), columns) end
 end
 
 local function add_up_notes(ns)
@@ -101,15 +50,8 @@ local function add_up_notes(ns)
   if not text then return end
   -- Away with them first: a note that cannot be read is lost then, and not in the way of every event that follows.
   redis.call('DEL', ns .. 'metrics:new')
-  local records, outcomes_of = {}, {}
-  for line in string.gmatch(text, '[^\n]+') do
-    if string.sub(line, 1, 1) == '{' then
-      join_outcomes(outcomes_of, cjson.decode(line))
-    else
-      join_note(records, line)
-    end
-  end
-  join_groups(records, outcomes_of)
-  join_all(records)
+  local records = read_notes(text)
+  join_wholes(records, '^(%d+:[^:]+):')
+  join_wholes(records, '^(%d+:)[^:]+$')
   write_records(ns, records)
 end

@@ -13,11 +13,11 @@ local running = redis.call('HGETALL', KEYS[4])
 for i = 1, #running, 2 do
   local func, number = running[i], tonumber(running[i + 1])
   if number > 0 and is_users(func) then
-    join_column(record_of(records, minute, func), 'c', number)
+    join_column(record_of(records, minute .. ':' .. func), 'c', number)
   end
 end
 local in_all = tonumber(redis.call('HGET', KEYS[5], 'running') or 0)
-if in_all > 0 then join_column(record_of(records, minute, ''), 'c', in_all) end
+if in_all > 0 then join_column(record_of(records, minute .. ':'), 'c', in_all) end
 write_records(ns, records)
 
 local open = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. minute, 'LIMIT', 0, ARGV[2])
