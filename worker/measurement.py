@@ -1,4 +1,4 @@
-"""What metrics are told of an attempt: a note for the scripts to put down, and to add up later (`metric_notes.lua`). Pure.
+"""What metrics are told of an attempt: a note for the scripts to put down and add up (`metric_notes.lua`). Pure.
 
 An attempt counts for the minute in which it began, as on AWS, and with the age that its event had then. Both are told
 by the scripts' clock: the time of the claim, and what has passed since. What is told of the attempts of a batch is put
@@ -18,8 +18,8 @@ import orjson
 
 from worker.arn import Arn, MalformedArn
 from worker.clock import to_ms
-from worker.invocation import Attempt, FunctionError, Invocation, Lost, Outcome, Succeeded, Throttled
-from worker.registry import INTERNAL_PREFIX
+from worker.function import INTERNAL_PREFIX
+from worker.invocation import Attempt, FunctionError, Invocation, Lost, Outcome, Throttled
 
 #: The condition of an event that was given up because it was part of a loop.
 RECURSIVE_LOOP = "RecursiveLoop"

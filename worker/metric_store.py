@@ -1,8 +1,9 @@
 """Metrics as they lie in Redis: reads the records of a name, and adds up those of minutes that are over.
 
-What the scripts count is first a note, and gets into records when enough of them have come together, or somebody is about
-to read (`metric_notes.lua`). Whoever reads gets minutes where they are kept still, and records of five minutes before that. A minute that nobody has
-added up yet (no scheduler runs, or the virtual clock has just jumped) is joined to its five by the reader.
+What the scripts count is first a note, and gets into records when many have come together, or somebody is about to
+read (`metric_notes.lua`). Whoever reads gets minutes where they are kept still, and records of five minutes before
+that. A minute that nobody has added up yet (no scheduler runs, or the virtual clock has just jumped) is joined to its
+five by the reader.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

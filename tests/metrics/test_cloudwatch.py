@@ -191,6 +191,25 @@ def test_minutes_become_periods_of_five(gateway: Running, system: System, redis:
         statistics(gateway, system, "Invocations", **(asked | {"Period": 60}))
 
 
+def test_many_notes_are_added_up_though_nobody_reads(gateway: Running, system: System, redis: Redis):
+    """What has been counted does not grow for ever: the script that makes it too much adds it up. Nothing is lost."""
+    minute = int(system.clock.now().timestamp()) // 60 * 60
+    note = json.dumps({f"{minute}:f": {"r": 1}}) + "\n"
+    notes = 65_536 // len(note)
+    redis.append(system.keys.metrics_new, note * notes)
+    assert not redis.exists(system.keys.metrics_open)
+
+    system.enqueue()
+    before = redis.exists(system.keys.metrics_new)
+    system.enqueue()
+
+    assert (before, redis.exists(system.keys.metrics_open)) == (0, 1)
+    assert redis.exists(system.keys.metrics_new)
+    assert sums(gateway, system, "AsyncEventsReceived") == {"AsyncEventsReceived": notes + 2}
+    assert sums(gateway, system, "AsyncEventsReceived", Dimensions=[]) == {"AsyncEventsReceived": notes + 2}
+    assert not redis.exists(system.keys.metrics_new)
+
+
 def test_what_comes_late_is_added_up_too(gateway: Running, system: System, redis: Redis):
     """An attempt that began in a minute that has been added up counts in all three places."""
     store = MetricStore(redis, system.keys)

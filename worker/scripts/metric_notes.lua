@@ -16,6 +16,7 @@
 -- version or an alias is of its function too, and what is noted of a function is of all together.
 --
 -- include: metric_records
+
 -- The minute of a time (ms), as the second at which it begins.
 local function minute_of(ms)
   return string.format('%.0f', (ms - ms % 60000) / 1000)
