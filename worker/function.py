@@ -18,6 +18,9 @@ from config import limits
 #: The qualifier, and the version, of what can still be changed.
 LATEST = "$LATEST"
 
+#: How the names of internal functions begin.
+INTERNAL_PREFIX = "thrice:"
+
 
 class EventInvokeConfig(BaseModel):
     """How asynchronous events of a function are treated. None means: not set by the user."""

@@ -120,12 +120,17 @@ class Keys:
 
     @property
     def metrics(self) -> str:
-        """HASH: `<function>|<column>` -> what was counted of its attempts since ever; see `metrics.lua`."""
+        """HASH: `<function>|<column>` -> what was counted of its attempts since ever; see `metric_notes.lua`."""
         return self._key("metrics")
 
     def metrics_of(self, minutes: str | int, start: str | int, name: str) -> str:
         """HASH: what was counted of a function in a period of 1 or 5 `minutes` that begins at `start` (s); expires."""
         return self._key("metrics", str(minutes), str(start), name)
+
+    @property
+    def metrics_new(self) -> str:
+        """STRING: what was counted and is in no record yet, a note in each line; see `metric_notes.lua`."""
+        return self._key("metrics", "new")
 
     @property
     def metrics_active(self) -> str:

@@ -1,14 +1,14 @@
-"""What metrics are told of an attempt, for `metrics.lua` to add up. Pure.
+"""What metrics are told of an attempt: a note for the scripts to put down and add up (`metric_notes.lua`). Pure.
 
 An attempt counts for the minute in which it began, as on AWS, and with the age that its event had then. Both are told
-by the scripts' clock: the time of the claim, and what has passed since. Most of it is the same for many attempts, so it
-goes as one text that the script takes apart once for all of them.
+by the scripts' clock: the time of the claim, and what has passed since. What is told of the attempts of a batch is put
+together here, so that the script that settles them has nothing to do but to write it down.
 
 Lengths of time lie in buckets, eight to a doubling: bucket n has those from 2^(n/8) ms up to 2^((n+1)/8) ms. Its middle
 is wrong by 4.4 % at the most.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from math import floor, log2
@@ -18,7 +18,8 @@ import orjson
 
 from worker.arn import Arn, MalformedArn
 from worker.clock import to_ms
-from worker.invocation import Attempt, FunctionError, Invocation, Outcome, Succeeded, Throttled
+from worker.function import INTERNAL_PREFIX
+from worker.invocation import Attempt, FunctionError, Invocation, Lost, Outcome, Throttled
 
 #: The condition of an event that was given up because it was part of a loop.
 RECURSIVE_LOOP = "RecursiveLoop"
@@ -26,48 +27,45 @@ RECURSIVE_LOOP = "RecursiveLoop"
 #: The bucket of all that is shorter than a microsecond.
 LOWEST_BUCKET = -80
 
+#: How the columns come together that are no sums.
+_JOINED: Mapping[str, Callable[[int, int], int]] = {"dl": min, "al": min, "dh": max, "ah": max}
+
 
 class Measured(NamedTuple):
     """What is told of one attempt."""
 
-    group: str  # what is the same of many, as `note_batch` in `metrics.lua` tells; empty: there was no attempt
-    duration_us: int
-    age_ms: int
-
-    def line(self) -> str:
-        """As `note_outcome` in `metrics.lua` takes it."""
-        return f"{self.group} {self.duration_us} {self.age_ms}" if self.group else ""
+    record: str  # `<first second of its minute>:<function>`, and `:<qualifier>` if it was asked for
+    columns: Mapping[str, int]  # as `metric_notes.lua` tells; none: nothing is told
 
 
-#: Of what is no attempt.
-NOTHING_MEASURED = Measured("", 0, 0)
+#: Of what is no attempt, or none of a user's function.
+NOTHING_MEASURED = Measured("", {})
 
 
-def batch_texts(attempts: Iterable[tuple[str, Measured]]) -> tuple[bytes, str]:
-    """What is told of some attempts (function, what is told of each): together, and of each.
+def notes(attempts: Iterable[Measured]) -> tuple[bytes, bytes]:
+    """The note of some attempts together, and those of each, in lines: for where not all of a batch count.
 
-    As `note_batch` and `note_outcome` in `metrics.lua` take them: the latter where not all of a batch count.
+    Of what nothing is told there is an empty line; no note at all is empty.
     """
-    lines: list[str] = []
-    batch: dict[str, dict[str, list[int]]] = {}
-    for function, measured in attempts:
-        group, duration, age = measured
-        lines.append(f"{measured.line()}\n")
-        if not group:
+    lines: list[bytes] = []
+    batch: dict[str, dict[str, int]] = {}
+    for record, columns in attempts:
+        lines.append(orjson.dumps({record: columns}) if columns else b"")
+        lines.append(b"\n")
+        if not columns:
             continue
-        groups = batch.setdefault(function, {})
-        sums = groups.get(group)
-        if sums is None:
-            groups[group] = [1, duration, duration, duration, age, age, age]
+        together = batch.get(record)
+        if together is None:
+            batch[record] = dict(columns)
             continue
-        sums[0] += 1
-        sums[1] += duration
-        sums[2] = min(sums[2], duration)
-        sums[3] = max(sums[3], duration)
-        sums[4] += age
-        sums[5] = min(sums[5], age)
-        sums[6] = max(sums[6], age)
-    return orjson.dumps(batch) if batch else b"", "".join(lines)
+        for column, value in columns.items():
+            before = together.get(column)
+            if before is None:
+                together[column] = value
+            else:
+                join = _JOINED.get(column)
+                together[column] = join(before, value) if join else before + value
+    return orjson.dumps(batch) if batch else b"", b"".join(lines)
 
 
 def bucket(length_ms: float) -> int:
@@ -80,42 +78,38 @@ def measured_of_event(
 ) -> Measured:
     """What is told of an attempt that has ended `now`, or of an event that was given up without one."""
     if attempt is not None:
-        return _measured(_kind(attempt.outcome), invocation, attempt, now)
-    return _measured("R", invocation, None, now) if condition == RECURSIVE_LOOP else NOTHING_MEASURED
+        return _measured(invocation, attempt, attempt.outcome, now)
+    return _told(invocation, to_ms(now), {"y": 1}) if condition == RECURSIVE_LOOP else NOTHING_MEASURED
 
 
 def measured_of_call(invocation: Invocation, attempt: Attempt | None, outcome: Outcome, now: datetime) -> Measured:
     """The same of a synchronous invocation; without an attempt only a throttle is told."""
     if attempt is not None or isinstance(outcome, Throttled):
-        return _measured(_kind(outcome), invocation, attempt, now)
+        return _measured(invocation, attempt, outcome, now)
     return NOTHING_MEASURED
 
 
-def _kind(outcome: Outcome) -> str:
-    """Succeeded, an Error, Throttled, or Lost by us."""
-    if isinstance(outcome, Succeeded):
-        return "S"
-    if isinstance(outcome, FunctionError):
-        return "E"
-    return "T" if isinstance(outcome, Throttled) else "L"
-
-
-def _measured(kind: str, invocation: Invocation, attempt: Attempt | None, now: datetime) -> Measured:
-    now_ms, further = to_ms(now), _further(invocation.invoked_arn)
-    if attempt is None or kind not in "SE":
-        return Measured(f"{kind} {_minute(now_ms)} - -{further}", 0, 0)
-    accepted_ms = to_ms(invocation.accepted_at)
+def _measured(invocation: Invocation, attempt: Attempt | None, outcome: Outcome, now: datetime) -> Measured:
+    now_ms, accepted_ms = to_ms(now), to_ms(invocation.accepted_at)
+    if isinstance(outcome, Throttled):
+        return _told(invocation, now_ms, {"t": 1})
+    if attempt is None or isinstance(outcome, Lost):
+        return _told(invocation, now_ms, {"o": 1})
     began_ms = max(accepted_ms, round(now_ms - attempt.duration_ms - (attempt.init_duration_ms or 0.0)))
-    age_ms = began_ms - accepted_ms
-    letter = "w" if invocation.attempt == 1 else "a"
-    age = "-" if invocation.is_synchronous else f"{letter}{bucket(age_ms)}"
-    group = f"{kind} {_minute(began_ms)} d{bucket(attempt.duration_ms)} {age}{further}"
-    return Measured(group, round(attempt.duration_ms * 1000), age_ms)
+    age, us = began_ms - accepted_ms, round(attempt.duration_ms * 1000)
+    columns = {f"d{bucket(attempt.duration_ms)}": 1, "ds": us, "dl": us, "dh": us}
+    if isinstance(outcome, FunctionError):
+        columns["e"] = 1
+    if not invocation.is_synchronous:
+        letter = "w" if invocation.attempt == 1 else "a"
+        columns |= {f"{letter}{bucket(age)}": 1, f"{letter}s": age, "al": age, "ah": age}
+    return _told(invocation, began_ms, columns)
 
 
-def _minute(ms: int) -> int:
-    """The second at which the minute of a time begins."""
-    return ms // 60_000 * 60
+def _told(invocation: Invocation, ms: int, columns: Mapping[str, int]) -> Measured:
+    if invocation.function.startswith(INTERNAL_PREFIX):
+        return NOTHING_MEASURED
+    return Measured(f"{ms // 60_000 * 60}:{invocation.function}{_further(invocation.invoked_arn)}", columns)
 
 
 @lru_cache(maxsize=4096)

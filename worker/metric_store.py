@@ -1,7 +1,9 @@
 """Metrics as they lie in Redis: reads the records of a name, and adds up those of minutes that are over.
 
-Whoever reads gets minutes where they are kept still, and records of five minutes before that. A minute that nobody has
-added up yet (no scheduler runs, or the virtual clock has just jumped) is joined to its five by the reader.
+What the scripts count is first a note, and gets into records when many have come together, or somebody is about to
+read (`metric_notes.lua`). Whoever reads gets minutes where they are kept still, and records of five minutes before
+that. A minute that nobody has added up yet (no scheduler runs, or the virtual clock has just jumped) is joined to its
+five by the reader.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +28,7 @@ class MetricStore:
         self._redis = redis
         self._keys = keys
         self._roll = Script.of(LIBRARY, "roll_metrics")
+        self._add_up_notes = Script.of(LIBRARY, "add_up_notes")
         self._totals = Script.of(LIBRARY, "metric_totals")
         self._clock = Script.of(LIBRARY, "read_clock")
 
@@ -33,12 +36,17 @@ class MetricStore:
         """The scripts' time, in seconds."""
         return int(self._clock.run(self._redis, [self._keys.clock], [])[1]) // 1000
 
+    def add_up_notes(self) -> None:
+        """Get into records all that has been counted so far."""
+        self._add_up_notes.run(self._redis, [self._keys.metrics_new], [str(self._keys)])
+
     def read(self, name: str, start: int, end: int, now: int) -> list[tuple[int, Columns]]:
         """What was counted of a name from `start` up to, and without, `end`: the second at which each record begins.
 
         Before `first_minute(now)` there are records of five minutes, and those that begin in the range are read. There
         may be several of one time.
         """
+        self.add_up_notes()
         turn = first_minute(now)
         start, end = max(start, now - PERIODS_KEPT), min(end, now + PERIOD)
         found = self._read(5, name, range(_ceiling(start, PERIOD), min(end, turn), PERIOD))
@@ -49,6 +57,7 @@ class MetricStore:
 
     def active(self, since: int = 0) -> list[str]:
         """The names of which anything was counted since a time (s), sorted."""
+        self.add_up_notes()
         names = self._redis.zrangebyscore(self._keys.metrics_active, since, "+inf")
         return sorted(name.decode() for name in cast("list[bytes]", names))
 
@@ -64,7 +73,7 @@ class MetricStore:
         Any number of processes may do so at the same time: each record is added up once.
         """
         keys, rolled = self._keys, 0
-        names = [keys.metrics_open, keys.metrics_active, keys.clock, keys.concurrency]
+        names = [keys.metrics_open, keys.metrics_active, keys.clock, keys.concurrency, keys.account]
         while True:
             number = int(self._roll.run(self._redis, names, [str(keys), BATCH]))
             rolled += number

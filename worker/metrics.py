@@ -1,6 +1,6 @@
 """The metrics of AWS/Lambda: their names, their units, and their statistics over any number of records. Pure.
 
-`metrics.lua` writes what happened in a minute as a record of counts; here one or many of those become a `Tally`, which
+What happened in a minute is a record of counts (`metric_notes.lua`); here one or many of those become a `Tally`, which
 knows the statistics of every metric. Sums, counts, lowest and highest values are exact. Lengths of time lie in buckets,
 eight to a doubling, so a percentile is wrong by 4.4 % at the most, and never lies outside what was measured.
 """
@@ -81,7 +81,7 @@ class Tally:
         return _SAMPLES[metric](self)
 
     def column(self, name: str) -> int:
-        """One column; what the columns are is told in `metrics.lua`."""
+        """One column; what the columns are is told in `metric_notes.lua`."""
         return self._columns.get(name, 0)
 
     @property

@@ -13,12 +13,9 @@ from collections.abc import Callable, Sequence
 from redis import Redis
 from redis.client import Pipeline
 
-from worker.function import FunctionConfiguration
+from worker.function import INTERNAL_PREFIX, FunctionConfiguration
 from worker.keys import Keys
 from worker.scripts import source
-
-#: How the names of internal functions begin.
-INTERNAL_PREFIX = "thrice:"
 
 
 class FunctionExists(Exception):

@@ -22,7 +22,7 @@ from worker.invocation import Invocation
 from worker.keys import Keys
 from worker.lineage import with_stop
 from worker.log_entry import attempt_json
-from worker.measurement import batch_texts
+from worker.measurement import notes
 from worker.message_document import message_document
 from worker.retry import Condition
 from worker.scripts import LIBRARY
@@ -123,7 +123,7 @@ class Settler:
             self._timer = None
         if self._under_way or not self._waiting:
             return
-        args = [*self._args, b"", ""]
+        args = [*self._args, b"", b""]
         size = 0
         while self._waiting and size < BATCH_BYTES and len(self._under_way) < BATCH:
             item = self._waiting.popleft()
@@ -131,9 +131,7 @@ class Settler:
             encoded = _encode(item[0])
             size += sum(map(len, encoded))
             args += encoded
-        args[len(self._args) : len(self._args) + 2] = batch_texts(
-            (settlement.claimed.invocation.function, settlement.measured) for settlement, _ in self._under_way
-        )
+        args[len(self._args) : len(self._args) + 2] = notes(settlement.measured for settlement, _ in self._under_way)
         self._is_urgent = self._is_urgent and bool(self._waiting)
         self._call(args)
 

@@ -13,12 +13,13 @@ from producers.lambda_.api import Lambda
 from producers.seams import Response, Seams, TargetMissing
 from tests.lambda_.system import ARN, REQUEST_ID, TRACE, RecordingQueue, System
 from worker.errors import StoreUnavailable
+from worker.function import INTERNAL_PREFIX
 from worker.identity import new_request_id
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled, TimedOut
 from worker.keys import Keys
 from worker.lineage import with_root
 from worker.queue import EventQueue
-from worker.registry import INTERNAL_PREFIX, FunctionRegistry
+from worker.registry import FunctionRegistry
 from worker.reply import Reply
 
 CONTEXT = base64.b64encode(b'{"custom": {"a": "b"}}').decode()

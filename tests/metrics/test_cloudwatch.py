@@ -20,6 +20,7 @@ from redis import Redis
 from tests.internal.conftest import Running
 from tests.worker.conftest import System, failure, function
 from worker.executor import Executor
+from worker.function import Alias, EventInvokeConfig
 from worker.identity import new_request_id
 from worker.invocation import Attempt, Invocation, Succeeded
 from worker.metric_store import MetricStore
@@ -114,6 +115,26 @@ def test_what_cannot_be_sent_is_counted(gateway: Running, system: System):
     }  # fmt: skip
 
 
+def test_what_is_settled_beside_a_lost_lease_is_counted(gateway: Running, system: System):
+    """Not all of a batch count: those that do are measured, also where what their end sends is not taken."""
+    no_retry = EventInvokeConfig(maximum_retry_attempts=0)
+    gone = "arn:aws:sqs:us-east-1:000000000000:gone"
+    system.define(function(dead_letter_arn=gone, event_invoke_config=no_retry))
+    system.environments.outcomes = [failure(), Succeeded(b"1")]
+    system.enqueue()
+    system.enqueue()
+    executor = system.worker.executor
+    (one, other) = system.worker.claim()
+    for claimed in (one, other, one):
+        executor.attempt(claimed, lambda _: None)
+
+    system.worker.timers.fire()
+
+    assert sums(gateway, system, "Invocations", "Errors", "DeadLetterErrors") == {
+        "Invocations": 2, "Errors": 1, "DeadLetterErrors": 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parity("metric.duration", "metric.percentiles")
 def test_durations_have_percentiles_within_their_error(gateway: Running, system: System):
     """Percentiles are within 4.4 %; sum, lowest and highest are exact."""
@@ -130,17 +151,24 @@ def test_durations_have_percentiles_within_their_error(gateway: Running, system:
 
 
 def test_an_alias_has_metrics_of_its_own(gateway: Running, system: System):
-    """What was asked of `f:live` counts for it, for `f`, and once in all."""
+    """What was asked of `f:live` counts for it, not for its version; for `f`; and once in all. Its failures too."""
+    live = function(published={"1": "r1"}, aliases={"live": Alias(version="1", revision_id="r")})
+    system.define(live)
+    system.environments.outcomes = [Succeeded(b"1"), failure()]
     system.enqueue()
-    invoked = "arn:aws:lambda:us-east-1:000000000000:function:f"
-    live_one = Invocation(new_request_id(), "f", f"{invoked}:live", b"{}", system.clock.now())
-    system.queue.enqueue_all([live_one])
+    asked = Invocation(new_request_id(), "f", f"{live.arn}:live", b"{}", system.clock.now())
+    system.queue.enqueue_all([asked])
 
     system.drain()
 
-    live = [*F, {"Name": "Resource", "Value": "f:live"}]
-    counts = [sums(gateway, system, "Invocations", Dimensions=which)["Invocations"] for which in (live, F, [])]
-    assert counts == [1, 2, 2]
+    def resource(name: str) -> list[dict[str, str]]:
+        return [*F, {"Name": "Resource", "Value": name}]
+
+    counts = [
+        tuple(sums(gateway, system, "Invocations", "Errors", Dimensions=which).values())
+        for which in (resource("f:live"), resource("f:1"), resource("f"), F, [])
+    ]
+    assert counts == [(3, 3), (0, 0), (4, 3), (4, 3), (4, 3)]
 
 
 def test_minutes_become_periods_of_five(gateway: Running, system: System, redis: Redis):
@@ -165,6 +193,25 @@ def test_minutes_become_periods_of_five(gateway: Running, system: System, redis:
     assert store.roll() == 0
     with pytest.raises(ClientError, match="multiple of 300"):
         statistics(gateway, system, "Invocations", **(asked | {"Period": 60}))
+
+
+def test_many_notes_are_added_up_though_nobody_reads(gateway: Running, system: System, redis: Redis):
+    """What has been counted does not grow for ever: the script that makes it too much adds it up. Nothing is lost."""
+    minute = int(system.clock.now().timestamp()) // 60 * 60
+    note = json.dumps({f"{minute}:f": {"r": 1}}) + "\n"
+    notes = 65_536 // len(note)
+    redis.append(system.keys.metrics_new, note * notes)
+    assert not redis.exists(system.keys.metrics_open)
+
+    system.enqueue()
+    before = redis.exists(system.keys.metrics_new)
+    system.enqueue()
+
+    assert (before, redis.exists(system.keys.metrics_open)) == (0, 1)
+    assert redis.exists(system.keys.metrics_new)
+    assert sums(gateway, system, "AsyncEventsReceived") == {"AsyncEventsReceived": notes + 2}
+    assert sums(gateway, system, "AsyncEventsReceived", Dimensions=[]) == {"AsyncEventsReceived": notes + 2}
+    assert not redis.exists(system.keys.metrics_new)
 
 
 def test_what_comes_late_is_added_up_too(gateway: Running, system: System, redis: Redis):

@@ -80,7 +80,7 @@ class Outcome:
     summary: str
     made: str
     details: dict[str, Any]
-    measured: str
+    measured: bytes
     bodies: list[bytes]
 
 
@@ -452,7 +452,7 @@ def id_of(envelope: bytes) -> str:
 
 def _outcomes(args: Sequence[Any]) -> list[Outcome]:
     """The arguments of `settle.lua`, as its head describes them."""
-    found, at, lines = [], 6, args[5].splitlines()
+    found, at, lines = [], 6, args[5].split(b"\n")
     while at < len(args):
         tag, request_id, function, root, to, summary, _, made, _, details, count = args[at : at + 11]
         at += 11 + int(count)

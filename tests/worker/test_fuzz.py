@@ -56,6 +56,9 @@ MOST_AT_ONCE = 16
 #: Records of what has ended above which some are taken away, as if their time had come.
 MOST_KEPT = 12
 
+#: The share of the steps after which somebody reads metrics; after the others what is counted stays in notes.
+ADDED_UP = 0.5
+
 #: The countdowns before attempts 1, 2, 3, in seconds.
 COUNTDOWNS = (0.0, 60.0, 120.0)
 
@@ -174,6 +177,8 @@ class Fuzz:
     def check(self) -> None:
         """Everything is as the model has it."""
         self.forget()
+        if self.random.random() < ADDED_UP:
+            self.metrics.add_up_notes()
         contents = Contents.of(self.redis)
         self.model.check(contents)
         if old := self.model.metrics.put_away(contents):

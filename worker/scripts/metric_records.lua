@@ -1,5 +1,5 @@
 -- Records of metrics: how their columns come together, and how they are written. For other scripts to include; what the
--- columns are is told in metrics.lua.
+-- columns are is told in metric_notes.lua.
 
 -- For how long a record of a minute is kept, ms, and one of five minutes, s.
 local MINUTE_KEPT, PERIOD_KEPT = 4 * 3600 * 1000, 15 * 86400
@@ -17,17 +17,12 @@ local function join_column(columns, name, value)
   else columns[name] = before + value end
 end
 
--- The columns of one record among {[minute] = {[name] = columns}}.
-local function record_of(records, minute, name)
-  local names = records[minute]
-  if not names then
-    names = {}
-    records[minute] = names
-  end
-  local columns = names[name]
+-- The columns of one record among {['<first second of the minute>:<name>'] = columns}.
+local function record_of(records, record)
+  local columns = records[record]
   if not columns then
     columns = {}
-    names[name] = columns
+    records[record] = columns
   end
   return columns
 end
@@ -85,17 +80,16 @@ local function add_up(ns, minute, name, columns)
 end
 
 local function write_records(ns, records)
-  for minute, names in pairs(records) do
-    for name, columns in pairs(names) do
-      local key = ns .. 'metrics:1:' .. minute .. ':' .. name
-      local seems_new, is_added_up = join_hash(key, '', columns)
-      if is_added_up then
-        add_up(ns, minute, name, columns)
-      elseif seems_new and redis.call('PTTL', key) < 0 then
-        redis.call('PEXPIRE', key, MINUTE_KEPT)
-        redis.call('ZADD', ns .. 'metrics:open', minute, minute .. ':' .. name)
-        redis.call('ZADD', ns .. 'metrics:active', 'GT', minute, name)
-      end
+  for record, columns in pairs(records) do
+    local minute, name = string.match(record, '^(%d+):(.*)$')
+    local key = ns .. 'metrics:1:' .. record
+    local seems_new, is_added_up = join_hash(key, '', columns)
+    if is_added_up then
+      add_up(ns, minute, name, columns)
+    elseif seems_new and redis.call('PTTL', key) < 0 then
+      redis.call('PEXPIRE', key, MINUTE_KEPT)
+      redis.call('ZADD', ns .. 'metrics:open', minute, record)
+      redis.call('ZADD', ns .. 'metrics:active', 'GT', minute, name)
     end
   end
 end

@@ -2,7 +2,9 @@
 -- KEYS  1 totals  2 open records
 -- ARGV  1 prefix of all keys
 -- Returns name|column and number in turn.
--- include: metric_records
+-- include: places
+-- include: metric_notes
+add_up_notes(ARGV[1])
 local totals, found = {}, redis.call('HGETALL', KEYS[1])
 for i = 1, #found, 2 do totals[found[i]] = tonumber(found[i + 1]) end
 for _, member in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do

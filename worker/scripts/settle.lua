@@ -3,7 +3,7 @@
 -- KEYS  1 lease of the worker  2 ledger  3 clock  4 invocations  5 dead  6 SQS queues
 -- ARGV  1 prefix of all keys  2 how long the record of an event is kept that succeeded or was dropped, ms
 --       3 and of a dead-lettered one, ms  4 what follows the time of acceptance in an envelope
---       5 what is measured of all of them, 6 of each, in a line of its own: see note_batch, note_outcome in metrics.lua
+--       5 what is measured of all of them, as a note: see metric_notes.lua; 6 of each of them, in a line of its own
 --       7… of each outcome: lease field, request id, function, root, to ("succeeded", "waiting", "given_up",
 --          "answered"), the attempt for the history (JSON, or empty), "1" if there is a history already, number of real
 --          attempts made, what the attempt logged (JSON, or empty), details (JSON, or empty), number of bodies, the bodies
@@ -138,6 +138,7 @@ local function settle(outcome, bodies)
   local refused = move(outcome, bodies)
   done[#done + 1] = outcome.field
   is_done[outcome.field] = true
+  outcome.is_settled = true
   if may_run(outcome.field) then take_places(outcome.func, -1) end
   return refused or 1
 end
@@ -168,12 +169,12 @@ end
 if #done > 0 then redis.call('HDEL', lease, unpack(done)) end
 write_places(ns)
 if #done == #outcomes then
-  note_batch(ARGV[5])
+  note(ARGV[5])
 else
   local at = 0
-  for line in string.gmatch(ARGV[6], '([^\n]*)\n') do
+  for text in string.gmatch(ARGV[6], '([^\n]*)\n') do
     at = at + 1
-    if answers[at] == 1 then note_outcome(outcomes[at].func, line) end
+    if outcomes[at].is_settled then note(text) end
   end
 end
 write_metrics(ns, now)
