@@ -92,9 +92,7 @@ class Invoker:
         if call.invocation_type == "Event":
             await self._queue.enqueue(invocation)
             return Response({"StatusCode": 202}, status=202)
-        function = await self._version(stored, call.name, request.request_id)
-        if is_loop(runs_of(request.trace_header, function.name).times, function):
-            raise recursive_invocation()
+        function = await self._runnable(stored, call, request)
         reply = await self._queue.call(invocation, function)
         return _answer(reply, wants_log=call.wants_log)
 
@@ -108,9 +106,7 @@ class Invoker:
         stored = await self._admit(call, request)
         if call.invocation_type == "DryRun":
             return Response({"StatusCode": 204}, status=204)
-        function = await self._version(stored, call.name, request.request_id)
-        if is_loop(runs_of(request.trace_header, function.name).times, function):
-            raise recursive_invocation()
+        function = await self._runnable(stored, call, request)
         parts = self._queue.stream(self._invocation(call, request), function)
         first = await anext(parts)
         if isinstance(first, Reply) and (refusal := _refusal(first)) is not None:
@@ -141,6 +137,13 @@ class Invoker:
         if stored is None:
             raise function_not_found(name.qualified_arn)
         return stored
+
+    async def _runnable(self, stored: bytes | str, call: Call, request: Request) -> FunctionConfiguration:
+        """What will run at once, if it does not belong to a loop: who waits for an answer is told so now."""
+        function = await self._version(stored, call.name, request.request_id)
+        if is_loop(runs_of(request.trace_header, function.name).times, function):
+            raise recursive_invocation()
+        return function
 
     async def _version(self, stored: bytes | str, name: FunctionName, request_id: str) -> FunctionConfiguration:
         """What will run, of which the caller waits for so long as it may take."""
