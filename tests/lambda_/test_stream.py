@@ -120,7 +120,10 @@ def test_a_streamed_call_is_checked_as_any_other(served: Served) -> None:
     """A dry run runs nothing; an Event, a payload that is no JSON, an unknown function are refused."""
     client = served.client("lambda")
 
-    assert client.invoke_with_response_stream(FunctionName="f", InvocationType="DryRun")["StatusCode"] == 204
+    dry_run = client.invoke_with_response_stream(FunctionName="f", InvocationType="DryRun")
+    dry_run["EventStream"].close()
+
+    assert dry_run["StatusCode"] == 204
     for fields, code in (
         ({"InvocationType": "Event"}, "ValidationException"),
         ({"Payload": b"no"}, "InvalidRequestContentException"),
