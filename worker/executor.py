@@ -12,7 +12,7 @@ from worker import telemetry
 from worker.claim import Claimed
 from worker.clock import Clock, from_ms
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost, Outcome
+from worker.invocation import Attempt, Invocation, Lost, OnChunk, Outcome
 from worker.measurement import measured_of_call, measured_of_event
 from worker.reply import Reply
 from worker.retry import Condition, Decision, Die, Retry, Succeed, decide, decide_before
@@ -38,14 +38,6 @@ class Run(Protocol):
     def resume_response(self) -> None:
         """Take in again what the handler sends of its response."""
         ...
-
-
-#: Is handed the parts of a streamed response.
-OnChunk = Callable[[bytes], object]
-
-
-def no_chunk(_: bytes) -> None:
-    """Nobody wanted a stream."""
 
 
 class Stream(Protocol):

@@ -3,6 +3,7 @@
 Nothing here does anything; `retry.decide` turns an outcome into a decision, and `queue.py` carries it out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,3 +94,11 @@ class Attempt:
     init_duration_ms: float | None = None  # only when this attempt started the environment
     max_memory_mb: int = 0
     log_tail: bytes = b""  # the last 4 KB of the whole log, for a caller who waits
+
+
+#: Is handed the parts of a streamed response, as they come.
+OnChunk = Callable[[bytes], object]
+
+
+def no_chunk(_: bytes) -> None:
+    """Nobody wants the response in parts."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from worker.clock import Clock
-from worker.executor import Environments, OnChunk, Run, no_chunk
+from worker.executor import Environments, Run
 from worker.function import LATEST, FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost
+from worker.invocation import Attempt, Invocation, Lost, OnChunk, no_chunk
 from worker.registry import FunctionRegistry
 from worker.runtime.chores import Chores
 

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from worker.invocation import Attempt, Invocation
+from worker.invocation import Attempt, Invocation, no_chunk
 from worker.runtime.child import CannotStart
-from worker.runtime.environment import ExecutionEnvironment, no_chunk
+from worker.runtime.environment import ExecutionEnvironment
 from worker.transport.loop import Loop
 
 

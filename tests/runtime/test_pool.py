@@ -13,9 +13,8 @@ import pytest
 
 from tests.runtime.conftest import ACCESS, configure, event, is_gone, result
 from worker.clock import SystemClock
-from worker.invocation import Crashed, Lost, Succeeded
+from worker.invocation import Crashed, Lost, Succeeded, no_chunk
 from worker.runtime.code import CodeStore
-from worker.runtime.environment import no_chunk
 from worker.runtime.pool import EnvironmentPool
 
 APP = """

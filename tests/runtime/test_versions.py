@@ -9,9 +9,9 @@ from tests.conftest import FakeClock
 from tests.runtime.driver import Driver
 from tests.worker.conftest import ScriptedEnvironments, ScriptedRun, function
 from worker.clock import from_ms
-from worker.executor import OnChunk, Run, no_chunk
+from worker.executor import Run
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost, Succeeded
+from worker.invocation import Attempt, Invocation, Lost, OnChunk, Succeeded, no_chunk
 from worker.keys import Keys
 from worker.qualifier import find
 from worker.registry import FunctionRegistry

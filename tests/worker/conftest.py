@@ -14,10 +14,10 @@ from worker.account import Account
 from worker.claim import Claimed, claimed_of
 from worker.clock import from_ms
 from worker.event_message import DELIVERY_FUNCTION
-from worker.executor import Executor, OnChunk, no_chunk
+from worker.executor import Executor
 from worker.function import FunctionConfiguration
 from worker.identity import new_request_id
-from worker.invocation import Attempt, FunctionError, Invocation, LogEvent, Outcome, Succeeded
+from worker.invocation import Attempt, FunctionError, Invocation, LogEvent, OnChunk, Outcome, Succeeded, no_chunk
 from worker.keys import Keys
 from worker.ledger import Ledger
 from worker.queue import EventQueue

@@ -27,7 +27,7 @@ from config import limits
 from worker.arn import Arn
 from worker.clock import Clock
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Crashed, Invocation, Lost, Outcome, Succeeded, TimedOut
+from worker.invocation import Attempt, Crashed, Invocation, Lost, OnChunk, Outcome, Succeeded, TimedOut, no_chunk
 from worker.log_entry import end_line, start_line
 from worker.runtime import entry_point, failures, lines, surroundings, wire
 from worker.runtime.api_process import ApiProcess
@@ -60,9 +60,6 @@ class Host(Surveillance):
 #: Is handed how an invocation went, or why it could not even begin.
 Done = Callable[["Attempt | CannotStart"], object]
 
-#: Is handed parts of a response as they come.
-OnChunk = Callable[[bytes], object]
-
 
 @dataclass(frozen=True, slots=True)
 class _Started:
@@ -71,10 +68,6 @@ class _Started:
     child: Child
     entry: EntryPoint
     api: RuntimeApi | None  # None: it is spoken to over the socket pair
-
-
-def no_chunk(_: bytes) -> None:
-    """Nobody wants the response in parts."""
 
 
 class ExecutionEnvironment:

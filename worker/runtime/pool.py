@@ -13,13 +13,13 @@ from pathlib import Path
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
 from worker.function import FunctionConfiguration
-from worker.invocation import Attempt, Invocation, Lost
+from worker.invocation import Attempt, Invocation, Lost, OnChunk, no_chunk
 from worker.runtime import interpreter
 from worker.runtime.child import CannotStart
 from worker.runtime.chores import Chores
 from worker.runtime.code import CodeMissing, CodeStore, UnusablePackage
 from worker.runtime.confinement import NO_WALLS, Walls
-from worker.runtime.environment import ExecutionEnvironment, Host, OnChunk, no_chunk
+from worker.runtime.environment import ExecutionEnvironment, Host
 from worker.runtime.forking import CAN_FORK
 from worker.runtime.launcher import Launcher
 from worker.runtime.layer import runtime_folder
