@@ -16,6 +16,7 @@ class Sizes:
     samples: int = 200  # of a latency
     backlog: int = 50_000  # beside which another function's events are to begin
     crowd: int = 200  # functions with a backlog each, together as long
+    accepted: int = 30_000  # over HTTP
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
     delayed_lead: float = 8.0  # from the last publish to the first due time, at the least
@@ -34,6 +35,6 @@ LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_
 #: Only to see that everything works: the figures mean nothing.
 TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
-    warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, published=500, delayed=200,
+    warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, accepted=300, published=500, delayed=200,
     delayed_lead=1.0, delayed_span=1.0,
 )  # fmt: skip

@@ -10,7 +10,8 @@ from benchmarks.measurements.measurement import Run, Target
 #: What a line about a run shows, if the run has it: name, format, unit.
 _SHOWN = (
     ("rate", ",.0f", "/s"), ("call_us", ",.0f", "us/call"), ("workers_us", ",.0f", "us worker"),
-    ("producer_us", ",.1f", "us producer"), ("redis_cpu_us", ",.1f", "us Redis"), ("latency_p50_ms", ".2f", "ms p50"),
+    ("producer_us", ",.1f", "us producer"), ("accept_p99_ms", ".1f", "ms p99 of an accept"),
+    ("gateway_us", ",.0f", "us gateway"), ("redis_cpu_us", ",.1f", "us Redis"), ("latency_p50_ms", ".2f", "ms p50"),
     ("latency_p99_ms", ".2f", "ms p99"), ("added_p99_ms", ".1f", "ms added to p99"),
     ("bytes", ",.0f", "bytes/event"), ("late_p99_ms", ",.1f", "ms late p99"), ("growth_mb", ".1f", "MB growth"),
     ("memory_mb", ".0f", "MB"), ("cpu_percent", ".1f", "% CPU"), ("ready_s", ".2f", "s to ready"),

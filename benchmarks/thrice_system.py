@@ -6,8 +6,12 @@ queue, because what happens to them is measured and not the gateway.
 """
 
 import io
+import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -24,7 +28,7 @@ from config import redis as config_redis
 from config import settings as config_settings
 from config.credentials import read_credentials
 from worker.keys import Keys
-from worker.ledger import Ledger
+from worker.ledger import Account, Ledger
 from worker.runtime.interpreter import own_runtime
 
 #: How long a start may take, in seconds.
@@ -32,6 +36,8 @@ _PATIENCE = 60.0
 
 #: What the command line of a worker has.
 _WORKER = "celery -A worker "
+
+_ROOT = Path(__file__).parents[1]
 
 _CODE = Path(__file__).with_name("handler.py")
 
@@ -95,6 +101,33 @@ class ThriceSystem:
     def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
         """Put `count` events on the queue; `payload` makes that of each from its number."""
         self.publisher.publish(function, [payload(number) for number in range(count)])
+
+    def call(self, function: str, count: int, connections: int, rate: float | None = None) -> dict[str, float]:
+        """Have `count` events accepted over HTTP by a caller of its own (accept_client.py); give what it says.
+
+        Raises:
+            MeasurementFailed: not all were accepted.
+        """
+        credentials = read_credentials(self._settings)
+        variables = {
+            "AWS_ACCESS_KEY_ID": credentials.access_key, "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_REGION": self._settings.region,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "benchmarks.accept_client", self._settings.gateway_url, function, str(count)]
+        command += [str(connections)] if rate is None else [str(connections), str(rate)]
+        ended = subprocess.run(
+            command, env=os.environ | variables, cwd=_ROOT, capture_output=True, text=True, check=False
+        )
+        if ended.returncode:
+            raise MeasurementFailed(f"the caller ended with {ended.returncode}: {ended.stderr.strip()[-500:]}")
+        told: dict[str, float] = json.loads(ended.stdout)
+        if told["accepted"] != count:
+            raise MeasurementFailed(f"{told['accepted']} of {count} requests were answered 202")
+        return told
+
+    def account(self, function: str) -> Account:
+        """What the ledger says of a function."""
+        return Ledger.of(self.redis.hgetall(Keys().ledger)).functions.get(function, Account())
 
     def completed(self) -> int:
         """How many events have succeeded."""

@@ -3,3 +3,7 @@
 
 class StoreUnavailable(Exception):
     """Raised when Redis did not take what was to be stored. Nothing was accepted; the caller may try again."""
+
+
+class FunctionNotFound(Exception):
+    """Raised when the function of an event does not exist at the moment at which it is to be stored."""

@@ -6,7 +6,7 @@ one alone costs one.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import closing, suppress
 from itertools import islice
 from typing import Any, cast
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from config import limits
 from worker import event_message
-from worker.errors import StoreUnavailable
+from worker.errors import FunctionNotFound, StoreUnavailable
 from worker.function import FunctionConfiguration
 from worker.invocation import Invocation, Lost
 from worker.keys import Keys
@@ -90,12 +90,15 @@ class EventQueue:
         """Take `invocation` in, together with what others take in at the same time.
 
         Raises:
+            FunctionNotFound: its function does not exist. Nothing was accepted.
             StoreUnavailable: Redis did not take it. Nothing was accepted.
         """
         try:
-            await self._batches.put(_event(invocation))
+            is_taken = await self._batches.put(_event(invocation))
         except RedisError as error:
             raise StoreUnavailable(str(error)) from error
+        if not is_taken:
+            raise FunctionNotFound(invocation.function)
 
     async def call(self, invocation: Invocation, function: FunctionConfiguration) -> Reply:
         """Have a worker run `invocation` at once, past the event queue, and wait for its reply.
@@ -165,10 +168,13 @@ class EventQueue:
         with suppress(RedisError):
             await self._async_redis.unlink(self._keys.call(request_id), self._keys.reply(request_id))
 
-    async def _enqueue_batch(self, events: Sequence[_Event]) -> None:
+    async def _enqueue_batch(self, events: Sequence[_Event]) -> Collection[bytes]:
+        """Take events in; give the request ids of those that were left out, because their functions do not exist."""
         assert self._async_redis is not None
         arguments = self._arguments(events)
-        await self._script.run_async(self._async_redis, arguments["keys"], arguments["args"])
+        keys = [*arguments["keys"], self._keys.functions]
+        left_out: list[bytes] = await self._script.run_async(self._async_redis, keys, arguments["args"])
+        return left_out
 
     def _arguments(self, events: Sequence[_Event]) -> dict[str, Any]:
         keys = self._keys
@@ -193,27 +199,30 @@ def _event(invocation: Invocation) -> _Event:
 
 
 class _Batches:
-    """Gathers what is put at the same time into batches. One event alone goes at once."""
+    """Gathers what is put at the same time into batches. One event alone goes at once.
 
-    def __init__(self, send: Callable[[Sequence[_Event]], Awaitable[None]]) -> None:
+    `send` takes a batch and gives the request ids of those events in it that were not taken.
+    """
+
+    def __init__(self, send: Callable[[Sequence[_Event]], Awaitable[Collection[bytes]]]) -> None:
         self._send = send
-        self._gathered: list[tuple[_Event, asyncio.Future[None]]] = []
+        self._gathered: list[tuple[_Event, asyncio.Future[bool]]] = []
         self._size = 0
         self._under_way = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def put(self, event: _Event) -> None:
-        """Return when the batch with `event` in it has been taken; raise what went wrong with it."""
+    async def put(self, event: _Event) -> bool:
+        """Whether `event` was taken, when its batch has been; raise what went wrong with that."""
         loop = asyncio.get_running_loop()
-        taken: asyncio.Future[None] = loop.create_future()
+        taken: asyncio.Future[bool] = loop.create_future()
         self._gathered.append((event, taken))
         self._size += len(event[-1])
         if not self._under_way or len(self._gathered) >= BATCH or self._size >= BATCH_BYTES:
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(GATHER, self._flush)
-        await taken
+        return await taken
 
     def _flush(self) -> None:
         if self._timer is not None:
@@ -227,18 +236,18 @@ class _Batches:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _take(self, batch: list[tuple[_Event, asyncio.Future[None]]]) -> None:
+    async def _take(self, batch: list[tuple[_Event, asyncio.Future[bool]]]) -> None:
         # A caller that went away meanwhile waits no more; its event is kept all the same.
         try:
-            await self._send([event for event, _ in batch])
+            left_out = await self._send([event for event, _ in batch])
         except Exception as error:  # noqa: BLE001 - everyone who waits is told, whatever it is
             for _, taken in batch:
                 if not taken.done():
                     taken.set_exception(error)
         else:
-            for _, taken in batch:
+            for event, taken in batch:
                 if not taken.done():
-                    taken.set_result(None)
+                    taken.set_result(not left_out or event[0].encode() not in left_out)
         finally:
             self._under_way -= 1
             self._flush()

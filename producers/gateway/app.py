@@ -49,6 +49,9 @@ _log = logging.getLogger("thrice.gateway")
 #: Threads for the methods of the services and for files.
 _THREADS = 64
 
+#: For so long nobody looks whether a caller has hung up, in seconds: most calls are answered by then.
+_UNWATCHED = 0.05
+
 #: Bytes of a file that are read and sent at once.
 _PIECE = 262_144
 
@@ -252,17 +255,46 @@ async def _while_the_caller_waits(work: Awaitable[T], receive: Receive) -> T:
     Raises:
         CallerGone: he did.
     """
-    doing = asyncio.ensure_future(work)
-    hung_up = asyncio.ensure_future(_hung_up(receive))
+    watch = _Watch(receive)
     try:
-        await asyncio.wait({doing, hung_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise CallerGone
-        return doing.result()
+        return await work
+    except asyncio.CancelledError:
+        if watch.saw_the_end():
+            raise CallerGone from None
+        raise
     finally:
-        doing.cancel()
-        hung_up.cancel()
-        await asyncio.gather(doing, hung_up, return_exceptions=True)
+        watch.stop()
+
+
+class _Watch:
+    """Cancels the task that makes it when the caller hangs up; but most work is done before anybody looks."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        task = asyncio.current_task()
+        assert task is not None, "requests are answered in tasks"
+        self._waiting = task
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_UNWATCHED, self._begin)
+        self._is_gone = False
+
+    def _begin(self) -> None:
+        self._watching = asyncio.get_running_loop().create_task(self._look())
+
+    async def _look(self) -> None:
+        await _hung_up(self._receive)
+        self._is_gone = True
+        self._waiting.cancel()
+
+    def saw_the_end(self) -> bool:
+        """Whether it was this that cancelled the task, and nobody else did."""
+        return self._is_gone and self._waiting.uncancel() == 0
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
 
 
 async def _send_parts(answer: Answer, parts: Parts, head: Head, request_id: str, receive: Receive, send: Send) -> None:

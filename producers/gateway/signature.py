@@ -277,7 +277,9 @@ def _signing_time(head: Head, protocol: str) -> tuple[str, datetime]:
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"), moment
 
 
+@lru_cache(maxsize=64)
 def _moment(timestamp: str, protocol: str) -> datetime:
+    """A signing time as a moment. It has seconds, so many requests have the same."""
     try:
         return datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

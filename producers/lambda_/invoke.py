@@ -27,7 +27,7 @@ from producers.lambda_.version import version_named
 from producers.seams import EventStream, Request, Response
 from worker import qualifier
 from worker.clock import Clock
-from worker.errors import StoreUnavailable
+from worker.errors import FunctionNotFound, StoreUnavailable
 from worker.function import LATEST, FunctionConfiguration
 from worker.invocation import FunctionError, Invocation, Lost, Succeeded, Throttled
 from worker.keys import Keys
@@ -44,7 +44,7 @@ class InvocationQueue(Protocol):
         ...
 
     async def enqueue(self, invocation: Invocation) -> None:
-        """Store the invocation, or raise `StoreUnavailable`."""
+        """Store the invocation, or raise `FunctionNotFound` or `StoreUnavailable`."""
         ...
 
     async def call(self, invocation: Invocation, function: FunctionConfiguration) -> Reply:
@@ -85,15 +85,14 @@ class Invoker:
             ApiError: it is refused, or could not be run.
             StoreUnavailable: Redis does not answer. Nothing was accepted.
         """
+        if call.invocation_type == "Event":
+            await self._take_in(call, request)
+            return Response({"StatusCode": 202}, status=202)
         stored = await self._admit(call, request)
         if call.invocation_type == "DryRun":
             return Response({"StatusCode": 204}, status=204)
-        invocation = self._invocation(call, request)
-        if call.invocation_type == "Event":
-            await self._queue.enqueue(invocation)
-            return Response({"StatusCode": 202}, status=202)
         function = await self._runnable(stored, call, request)
-        reply = await self._queue.call(invocation, function)
+        reply = await self._queue.call(self._invocation(call, request), function)
         return _answer(reply, wants_log=call.wants_log)
 
     async def stream(self, call: Call, request: Request) -> Response:
@@ -119,13 +118,28 @@ class Invoker:
         }
         return Response(members)
 
+    async def _take_in(self, call: Call, request: Request) -> None:
+        """Store an event, if `call` may be made. That the function exists is seen where the event is stored.
+
+        Only a version or an alias is looked up before, and a call that will be refused: a function that does not exist
+        is the first thing that a caller is told.
+        """
+        try:
+            _check(call, request)
+        except ApiError:
+            await self._find(call.name)
+            raise
+        if not call.name.is_latest:
+            await self._find(call.name)
+        try:
+            await self._queue.enqueue(self._invocation(call, request))
+        except FunctionNotFound:
+            raise function_not_found(call.name.qualified_arn) from None
+
     async def _admit(self, call: Call, request: Request) -> bytes | str:
         """See that `call` may be made; give the function's stored configuration."""
         stored = await self._find(call.name)
-        check_content_type(request.headers.get("content-type"))
-        check_payload(call.payload or EMPTY, call.invocation_type, call.largest)
-        if call.client_context is not None:
-            check_client_context(call.client_context)
+        _check(call, request)
         return stored
 
     async def _find(self, name: FunctionName) -> bytes | str:
@@ -180,6 +194,14 @@ class Invoker:
             is_synchronous=is_synchronous,
             root=root_of(request.trace_header) or "",
         )
+
+
+def _check(call: Call, request: Request) -> None:
+    """See that what `call` carries may be carried."""
+    check_content_type(request.headers.get("content-type"))
+    check_payload(call.payload or EMPTY, call.invocation_type, call.largest)
+    if call.client_context is not None:
+        check_client_context(call.client_context)
 
 
 def _answer(reply: Reply, *, wants_log: bool) -> Response:
