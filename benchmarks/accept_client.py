@@ -102,7 +102,7 @@ async def _call(url: str, function: str, count: int, connections: int, rate: flo
     loop = asyncio.get_running_loop()
     run = _Run(requests, None)
     opened = [
-        (await loop.create_connection(lambda: _Connection(run), address.hostname, address.port))[1]
+        (await loop.create_connection(lambda: _Connection(run), address.hostname or "", address.port or 80))[1]
         for _ in range(connections)
     ]
     since, cpu = time.monotonic(), time.process_time()

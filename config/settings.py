@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+#: So many gateways accept more than one Redis can store.
+MOST_GATEWAYS = 4
+
 
 class SettingsError(Exception):
     """A variable has a value that thrice cannot work with. The text names it and says what is allowed."""
@@ -43,6 +46,13 @@ class Settings(BaseSettings):
         default=None,
         description="A Redis or Valkey server of yours, as redis://, rediss:// or redis+socket:// URL. "
         "Unset: `thrice up` starts its own. Read by every part.",
+    )
+    gateways: int = Field(
+        default_factory=lambda: min(os.cpu_count() or 1, MOST_GATEWAYS),
+        ge=1,
+        le=64,
+        description="Gateway processes that `thrice up` starts, behind one port; default one per core, at most four. "
+        "Read by `thrice up`.",
     )
     workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1,

@@ -29,7 +29,8 @@ class Screen:
         left = ready.left_over
         table = Table.grid(padding=(0, 3))
         table.add_row("  redis", ready.redis, "append-only file, no eviction" if settings.redis_url is None else "")
-        table.add_row("  gateway", ready.url, "Lambda SQS SNS S3 EventBridge Logs CloudWatch")
+        several = f" ({ready.gateways} processes)" if ready.gateways > 1 else ""
+        table.add_row("  gateway", f"{ready.url}{several}", "Lambda SQS SNS S3 EventBridge Logs CloudWatch")
         table.add_row(
             "  workers",
             f"{ready.workers} × {settings.concurrency} at a time",

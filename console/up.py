@@ -1,6 +1,6 @@
 """`thrice up`: the whole system on this machine.
 
-In order: the data folder is ours alone, the port is free, Redis runs and would keep events; then gateway, workers and
+In order: the data folder is ours alone, the port is free, Redis runs and would keep events; then gateways, workers and
 scheduler; then a canary event has gone all the way round. Only then it says ready. Until Ctrl-C it keeps the parts
 running.
 """
@@ -41,6 +41,7 @@ class Ready:
 
     url: str
     redis: str
+    gateways: int
     workers: int
     round_trip_ms: float
     took: float  # seconds since the start
@@ -107,7 +108,17 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
                 yield None
             else:
                 took = clock.monotonic() - started
-                yield Ready(settings.gateway_url, name, settings.workers, round_trip, took, left_over, dead, supervisor)
+                yield Ready(
+                    settings.gateway_url,
+                    name,
+                    settings.gateways,
+                    settings.workers,
+                    round_trip,
+                    took,
+                    left_over,
+                    dead,
+                    supervisor,
+                )
         finally:
             await supervisor.stop()
             door.close()
@@ -180,21 +191,24 @@ def _parts(settings: Settings, door: socket.socket) -> list[Part]:
         )
         for name in (f"worker-{number}" for number in range(1, settings.workers + 1))
     ]
-    gateway = Part(
-        "gateway",
-        [*python, "producers.gateway", str(door.fileno())],
-        inherits=(door.fileno(),),
-        stage=1,
-        is_renewable=True,
-        may_overlap=True,
-        is_working=lambda pid: _answers(settings, pid),
-    )
+    gateways = [
+        Part(
+            f"gateway-{number}",
+            [*python, "producers.gateway", str(door.fileno())],
+            inherits=(door.fileno(),),
+            stage=1,
+            is_renewable=True,
+            may_overlap=True,
+            is_working=lambda pid: _answers(settings, pid),
+        )
+        for number in range(1, settings.gateways + 1)
+    ]
     scheduler = Part("scheduler", [*python, "producers.scheduler"], stage=3, is_renewable=True, may_overlap=True)
-    return [gateway, *workers, scheduler]
+    return [*gateways, *workers, scheduler]
 
 
 def _answers(settings: Settings, pid: int) -> bool:
-    """Whether the gateway process of that id answers, and finds the system healthy. Two may answer at one port."""
+    """Whether the gateway process of that id answers, and finds the system healthy. Several answer at one port."""
     health = _health(settings) or {}
     return health.get("status") == "ok" and health.get("gateway_pid") == pid
 

@@ -8,6 +8,6 @@ from benchmarks.measurements import accept, delayed, fairness, idle, no_op, prod
 from benchmarks.measurements.measurement import Measurement
 
 ALL: tuple[Measurement, ...] = (
-    idle.MEASUREMENT, warm_handler.MEASUREMENT, no_op.MEASUREMENT, producer.MEASUREMENT, accept.MEASUREMENT, delayed.MEASUREMENT,
-    *fairness.MEASUREMENTS,
+    idle.MEASUREMENT, warm_handler.MEASUREMENT, no_op.MEASUREMENT, producer.MEASUREMENT, accept.MEASUREMENT,
+    delayed.MEASUREMENT, *fairness.MEASUREMENTS,
 )  # fmt: skip

@@ -27,7 +27,8 @@ class Load:
     machine: float  # cores in use, everything on the machine together
     parts: Mapping[str, float]  # part -> cores in use
     clients: int  # client processes
-    workers: int  # worker processes; 0 if none could be found here
+    gateways: int  # gateway processes; 0 if none could be found here
+    workers: int  # worker processes; likewise
     slots: int  # invocations that may run at once
     running: float  # that ran, on average, while events waited
     is_backlogged: bool  # whether events waited for most of the time
@@ -75,10 +76,13 @@ def bottleneck(load: Load) -> Bottleneck:
     if load.throttled > MANY:
         why = f"{_percent(load.throttled)} of the events were put back because all of the function's was in use"
         return Bottleneck("reserved concurrency", why)
-    for part in ("gateway", "redis"):
-        used = load.parts.get(part, 0.0)
-        if used > BUSY:
-            return Bottleneck(part, f"it used {_percent(used)} of the one core that it can use")
+    gateway = load.parts.get("gateway", 0.0)
+    if load.gateways and gateway > BUSY * load.gateways:
+        why = f"{load.gateways} gateway processes used {_percent(gateway / load.gateways)} of a core each"
+        return Bottleneck("gateway", f"{why}; THRICE_GATEWAYS sets their number")
+    redis = load.parts.get("redis", 0.0)
+    if redis > BUSY:
+        return Bottleneck("redis", f"it used {_percent(redis)} of the one core that it can use")
     workers = load.parts.get("workers", 0.0)
     if load.workers and workers > BUSY * load.workers:
         why = f"{load.workers} worker processes used {_percent(workers / load.workers)} of a core each"

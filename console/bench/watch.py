@@ -104,6 +104,7 @@ class Watch:
             machine=used.pop("machine", 0.0),
             parts=used,
             clients=clients,
+            gateways=self.parts.gateways(),
             workers=self.parts.workers(),
             slots=slots_each * self.parts.workers(),
             running=sum(sample.running for sample in queued) / len(queued) if queued else 0.0,

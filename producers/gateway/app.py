@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -24,7 +23,16 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from producers.errors import ApiError
 from producers.gateway import refusals
-from producers.gateway.body import Body, CallerGone, Receive, Spooling, received, without_aws_chunked
+from producers.gateway.body import (
+    Body,
+    CallerGone,
+    Coming,
+    Receive,
+    in_memory,
+    is_spooled,
+    spooled,
+    without_aws_chunked,
+)
 from producers.gateway.errors import serialize_error
 from producers.gateway.head import Head
 from producers.gateway.model import Operation, Service, load_services
@@ -37,6 +45,7 @@ from producers.gateway.validate import Validator
 from producers.seams import FileRange, Request
 from worker.clock import Clock
 from worker.errors import StoreUnavailable
+from worker.identity import new_request_id
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -102,7 +111,7 @@ class Gateway:
                 await self._serve(Head.of(scope), receive, send)
 
     async def _serve(self, head: Head, receive: Receive, send: Send) -> None:
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         try:
             service = self._router.service_of(head)
         except UnknownService as unknown:
@@ -141,16 +150,23 @@ class Gateway:
         route = None if service.protocol == "query" else self._router.route(head, service, {})
         if route is not None and caller.pending is None:
             _implemented(route.operation)  # before gigabytes are taken in
-        spooling = Spooling(self._uploads / f"upload-{request_id}", self._threads)
-        async with received(receive, head, service, route, caller, spooling) as body:
-            form = parse_form(head, body.data) if service.protocol == "query" else {}
-            route = route or self._router.route(head, service, form)
-            operation = _implemented(route.operation)
-            head = without_aws_chunked(head)
-            parameters = self._validator.check(operation, parse(route, head, body.data, form))
-            request = _request(head, operation, caller, body, request_id)
-            result = await self._call(operation, request, parameters, receive)
-            return serialize(operation, result, request_id)
+        coming = Coming(receive, head, service, route, caller)
+        if route is None or not is_spooled(route):
+            return await self._perform(coming, await in_memory(coming), request_id)
+        async with spooled(coming, self._uploads / f"upload-{request_id}", self._threads) as body:
+            return await self._perform(coming, body, request_id)
+
+    async def _perform(self, coming: Coming, body: Body, request_id: str) -> Answer:
+        """The steps of which the body is one."""
+        service = coming.service
+        form = parse_form(coming.head, body.data) if service.protocol == "query" else {}
+        route = coming.route or self._router.route(coming.head, service, form)
+        operation = _implemented(route.operation)
+        head = without_aws_chunked(coming.head)
+        parameters = self._validator.check(operation, parse(route, head, body.data, form))
+        request = _request(head, operation, coming.caller, body, request_id)
+        result = await self._call(operation, request, parameters, coming.receive)
+        return serialize(operation, result, request_id)
 
     async def _call(self, operation: Operation, request: Request, parameters: Parameters, receive: Receive) -> Any:
         """Call the method, in a thread or on the loop."""

@@ -55,14 +55,6 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Spooling:
-    """Where a streamed body goes, and the threads that write it."""
-
-    path: Path
-    threads: Executor
-
-
-@dataclass(frozen=True, slots=True)
 class Limit:
     """How long a body may be, and what is said to one that is longer. `{size}` stands for its length."""
 
@@ -92,44 +84,55 @@ def is_spooled(route: Route) -> bool:
     return route.operation.service.protocol == "rest-xml" and route.operation.model.has_streaming_input
 
 
-@contextlib.asynccontextmanager
-async def received(
-    receive: Receive, head: Head, service: Service, route: Route | None, caller: Caller, spooling: "Spooling"
-) -> AsyncIterator[Body]:
-    """Receive a body, and compare it with everything that the client said of it.
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A body that is still to come, and what is known of it by then."""
 
-    Where it goes to a file, what the service leaves of it is removed at the end.
+    receive: Receive
+    head: Head
+    service: Service
+    route: Route | None  # None: only the body will tell
+    caller: Caller
+
+    @property
+    def limit(self) -> Limit:
+        """How long it may be."""
+        return limit_of(self.service, self.route, self.head)
+
+
+async def in_memory(coming: Coming) -> Body:
+    """Receive a body, and compare it with everything that the client said of it.
 
     Raises:
         ApiError: it is too long, cut off, or is not what was signed or announced.
         CallerGone: the connection ended.
     """
-    limit = limit_of(service, route, head)
-    _check_announced(head, service, limit)
-    if route is not None and is_spooled(route):
-        upload = _Upload(spooling.path, head, caller, limit)
-        try:
-            yield Body(spooled=await _spool(receive, upload, spooling.threads))
-        finally:
-            await asyncio.get_running_loop().run_in_executor(spooling.threads, upload.discard)
-    else:
-        data = await _read(receive, service, caller, limit)
-        if service.protocol == "rest-xml" and route is not None:
-            _verify_in_memory(data, head, route)
-        yield Body(data=data)
-
-
-async def _read(receive: Receive, service: Service, caller: Caller, limit: Limit) -> bytes:
+    service, limit = coming.service, coming.limit
+    _check_announced(coming.head, service, limit)
     pieces: list[bytes] = []
     size = 0
-    async for piece in _pieces(receive):
+    async for piece in _pieces(coming.receive):
         size += len(piece)
         if size > limit.size:
             raise refusals.too_large(service.protocol, limit.text.format(size=size))
         pieces.append(piece)
     data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    caller.confirm(hashlib.sha256(data).hexdigest())
-    return data
+    coming.caller.confirm(hashlib.sha256(data).hexdigest())
+    if service.protocol == "rest-xml" and coming.route is not None:
+        _verify_in_memory(data, coming.head, coming.route)
+    return Body(data=data)
+
+
+@contextlib.asynccontextmanager
+async def spooled(coming: Coming, path: Path, threads: Executor) -> AsyncIterator[Body]:
+    """The same into the file `path`, written by `threads`. What the service leaves of it is removed at the end."""
+    limit = coming.limit
+    _check_announced(coming.head, coming.service, limit)
+    upload = _Upload(path, coming.head, coming.caller, limit)
+    try:
+        yield Body(spooled=await _spool(coming.receive, upload, threads))
+    finally:
+        await asyncio.get_running_loop().run_in_executor(threads, upload.discard)
 
 
 def _verify_in_memory(data: bytes, head: Head, route: Route) -> None:

@@ -129,7 +129,7 @@ class Operation:
         return f"{self.service.name}:{self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Service:
     """One service, in one protocol."""
 

@@ -98,7 +98,7 @@ def _text(body: bytes, protocol: str) -> str:
 
 def _outside_of_body(layout: Layout, head: Head, labels: Mapping[str, str], protocol: str) -> Parameters:
     parameters: Parameters = {}
-    headers, fields = head.headers, head.fields
+    headers, fields = head.headers, head.fields if head.query else {}
     for member in layout.members:
         if member.location == "header":
             text = headers.get(member.wire_name)

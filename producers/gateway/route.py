@@ -8,6 +8,7 @@ path: Lambda's begin with a date, all others are S3's. The operation is told as 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from producers.errors import ApiError
@@ -18,6 +19,11 @@ from producers.gateway.model import Operation, Service
 #: The service's name in `Credential=AKID/20260101/us-east-1/lambda/aws4_request`.
 _SCOPE = re.compile(r"(?:^|Credential=)[^/,\s]*/\d{8}/[^/,]*/(?P<service>[^/,]+)/aws4_request")
 _DATED_PATH = re.compile(r"^/20\d\d-\d\d-\d\d/")
+
+#: The matches of so many paths up to this length are remembered: most requests are for what was asked for before.
+_REMEMBERED = 2048
+_LONGEST_REMEMBERED = 256
+
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -77,6 +83,7 @@ class Router:
         self._by_version: dict[str, Service] = {}
         self._trees: dict[str, _Node] = {}
         self._subresources: dict[str, frozenset[str]] = {}
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._match_path)
         for service in services:
             metadata = service.model.metadata
             name = service.model.signing_name
@@ -172,13 +179,18 @@ class Router:
         path = head.path
         if service.protocol == "rest-xml" and head.host_bucket:
             path = f"/{head.host_bucket}{path}"
-        found = _descend(self._trees[service.name], path.split("/")[1:])
-        candidates = found[0].candidates.get(head.method) if found else None
-        if found is None or candidates is None:
-            raise refusals.unknown_operation(service.protocol, f"{head.method} {path}")
+        match = self._remembered if len(path) <= _LONGEST_REMEMBERED else self._match_path
+        candidates, values = match(service, head.method, path)
         chosen = candidates[0] if len(candidates) == 1 and not head.query else self._choose(head, service, candidates)
-        values = [_decoded(segment, service) for segment in found[1]]
         return Route(chosen.operation, dict(zip(chosen.labels, values, strict=True)))
+
+    def _match_path(self, service: Service, method: str, path: str) -> tuple[Sequence[_Candidate], Sequence[str]]:
+        """The operations that share a path and a method, and what stands for the labels in it."""
+        found = _descend(self._trees[service.name], path.split("/")[1:])
+        candidates = found[0].candidates.get(method) if found else None
+        if found is None or candidates is None:
+            raise refusals.unknown_operation(service.protocol, f"{method} {path}")
+        return candidates, [_decoded(segment, service) for segment in found[1]]
 
     def _choose(self, head: Head, service: Service, candidates: Sequence[_Candidate]) -> _Candidate:
         """The most specific operation whose parts of the query and headers are there.

@@ -7,7 +7,7 @@ name. The few fields that the gateway obeys itself, or that only offer something
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +52,9 @@ CHECKSUMS_OBEYED_HERE = frozenset(
 
 #: Strings that are longer are not matched against a pattern: their length is what is wrong with them.
 _LONGEST_MATCHED = 10_000
+
+#: What was found of texts up to this length is remembered, but for secrets.
+_LONGEST_REMEMBERED = 256
 
 #: What is at fault, the value as AWS shows it (None: not shown, it is a secret), and the rule.
 Problem = tuple[str, str | None, str]
@@ -188,11 +191,23 @@ def _map_problems(shape: MapShape, value: Mapping[str, Any], path: str, operatio
             yield path, shown, f"Map value must satisfy constraint: [{', '.join(rules)}]"
 
 
-def _broken_rules(shape: Shape, value: Any, operation: Operation) -> Iterator[str]:
+def _broken_rules(shape: Shape, value: Any, operation: Operation) -> Iterable[str]:
+    if not shape.metadata:
+        return ()
+    if isinstance(value, str) and len(value) <= _LONGEST_REMEMBERED and not shape.metadata.get("sensitive"):
+        return _broken_by_text(shape, value, operation.service.name)
+    return _breaches(shape, value, operation.service.name)
+
+
+@lru_cache(maxsize=4096)
+def _broken_by_text(shape: Shape, value: str, service: str) -> tuple[str, ...]:
+    """The same of a text; most are names, and come again with every request."""
+    return tuple(_breaches(shape, value, service))
+
+
+def _breaches(shape: Shape, value: Any, service: str) -> Iterator[str]:
     rules = shape.metadata
-    if not rules:
-        return
-    amended = _AMENDED.get((operation.service.name, shape.name))
+    amended = _AMENDED.get((service, shape.name))
     rules = {**rules, **amended} if amended else rules
     if "enum" in rules and value not in rules["enum"]:
         yield f"{_ENUM}[{', '.join(rules['enum'])}]"
@@ -239,5 +254,6 @@ def _java(value: Any) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=4096)
 def _lower_camel(name: str) -> str:
     return name[:1].lower() + name[1:]

@@ -128,7 +128,8 @@ def test_what_is_no_threshold_is_refused(text: str):
 
 def load(**fields: object) -> Load:
     usual: dict[str, object] = {
-        "cores": 4, "machine": 2.0, "parts": {}, "clients": 2, "workers": 2, "slots": 32, "running": 3.0,
+        "cores": 4, "machine": 2.0, "parts": {}, "clients": 2, "gateways": 2, "workers": 2, "slots": 32,
+        "running": 3.0,
         "is_backlogged": False, "lateness_ms": 0.1, "throttled": 0.0, "held_up": 0.0,
     }  # fmt: skip
     return Load(**usual | fields)  # type: ignore[arg-type]
@@ -138,9 +139,9 @@ def load(**fields: object) -> Load:
     ("found", "fields"),
     [
         ("none", {}),
-        ("clients", {"parts": {"clients": 1.9, "gateway": 0.95}}),
+        ("clients", {"parts": {"clients": 1.9, "gateway": 1.9}}),
         ("clients", {"lateness_ms": 40.0}),
-        ("gateway", {"parts": {"clients": 0.4, "gateway": 0.95}}),
+        ("gateway", {"parts": {"clients": 0.4, "gateway": 1.9}}),
         ("reserved concurrency", {"throttled": 0.3, "machine": 3.9}),
         ("redis", {"parts": {"redis": 0.9}}),
         ("workers", {"parts": {"workers": 1.8}}),

@@ -32,6 +32,6 @@ def system(settings: Settings, seams: Seams) -> Iterator[System]:
     """The service, with a queue that records."""
     with asyncio.Runner() as runner:
         async_redis = config_redis.connect_async(settings)
-        queue = RecordingQueue()
+        queue = RecordingQueue(seams)
         yield System(Lambda(seams, queue, async_redis), queue, runner)
         runner.run(async_redis.aclose())

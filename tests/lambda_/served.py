@@ -80,7 +80,7 @@ async def _nothing_internal(*_: object) -> None:
 @contextmanager
 def serving(settings: Settings, seams: Seams) -> Iterator[Served]:
     """A gateway with two services, in a thread of its own."""
-    queue = RecordingQueue()
+    queue = RecordingQueue(seams)
     async_redis = config_redis.connect_async(settings)
     gateway = Gateway(
         {"lambda": Lambda(seams, queue, async_redis), "logs": Logs(seams)},

@@ -14,7 +14,8 @@ from redis.client import Pipeline
 
 from producers.errors import ApiError
 from producers.lambda_.api import Lambda
-from producers.seams import Request, Response
+from producers.seams import Request, Response, Seams
+from worker.errors import FunctionNotFound
 from worker.function import FunctionConfiguration
 from worker.invocation import Invocation, Succeeded
 from worker.reply import Reply
@@ -35,8 +36,9 @@ def package(source: str = "def handler(event, context):\n    return event\n") ->
 
 @dataclass
 class RecordingQueue:
-    """Keeps what it is given, and answers every synchronous call with `reply`."""
+    """Keeps what it is given, and answers every synchronous call with `reply`. `seams` say what functions exist."""
 
+    seams: Seams
     reply: Reply = field(default_factory=lambda: Reply(Succeeded(b'{"ok": 1}'), b"END\n"))
     enqueued: list[Invocation] = field(default_factory=list)
     called: list[tuple[Invocation, FunctionConfiguration]] = field(default_factory=list)
@@ -49,9 +51,11 @@ class RecordingQueue:
         self.enqueued.append(invocation)
 
     async def enqueue(self, invocation: Invocation) -> None:
-        """Keep it, or fail as told."""
+        """Keep it, or fail as told; one of a function that does not exist is not kept."""
         if self.failure is not None:
             raise self.failure
+        if not self.seams.redis.hexists(self.seams.keys.functions, invocation.function):
+            raise FunctionNotFound(invocation.function)
         self.enqueued.append(invocation)
 
     async def call(self, invocation: Invocation, function: FunctionConfiguration) -> Reply:

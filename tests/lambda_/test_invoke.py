@@ -70,7 +70,7 @@ def test_an_event_is_in_the_real_queue_when_202_is_answered(
     with asyncio.Runner() as runner:
         async_redis = config_redis.connect_async(settings)
         queue = EventQueue(redis, keys, async_redis=async_redis)
-        world = System(Lambda(seams, queue, async_redis), RecordingQueue(), runner)
+        world = System(Lambda(seams, queue, async_redis), RecordingQueue(seams), runner)
         world.create()
         world.call("Invoke", headers=HEADERS, FunctionName="f", InvocationType="Event", Payload=b'{"sku": 7}')
         with redis.pipeline(transaction=True) as pipe:

@@ -74,7 +74,7 @@ def test_restart_under_load_refuses_nobody_and_runs_nothing_twice(start_up: Call
 
 def test_gateway_that_does_not_begin_to_work_leaves_the_old_one(start_up: Callable[..., RunningSystem]):
     """What cannot start takes nobody's place, and the command says so."""
-    system = start_up(THRICE_WORKERS="1")
+    system = start_up(THRICE_WORKERS="1", THRICE_GATEWAYS="1")
     credentials = system.folder / "data" / "credentials"
     good = credentials.read_bytes()
     before = parts(system)
@@ -83,17 +83,17 @@ def test_gateway_that_does_not_begin_to_work_leaves_the_old_one(start_up: Callab
     status, text = thrice_restart(system)
     credentials.write_bytes(good)
 
-    assert (status, "gateway" in text.splitlines()[-1]) == (1, True), text
-    assert parts(system)["gateway"] == before["gateway"]
-    assert "gateway is not renewed: the new process did not begin to work" in system.printed
+    assert (status, "gateway-1" in text.splitlines()[-1]) == (1, True), text
+    assert parts(system)["gateway-1"] == before["gateway-1"]
+    assert "gateway-1 is not renewed: the new process did not begin to work" in system.printed
     wait_until(lambda: system.is_healthy, "the system is healthy", 60)
 
 
 def test_gateway_that_is_away_keeps_callers_waiting_and_refuses_none(start_up: Callable[..., RunningSystem]):
     """The port belongs to `thrice up`: who connects while the gateway is dead is answered by the next one."""
-    system = start_up(THRICE_WORKERS="1")
+    system = start_up(THRICE_WORKERS="1", THRICE_GATEWAYS="1")
     system.create_function("f", SOURCE)
-    os.kill(parts(system)["gateway"], signal.SIGKILL)
+    os.kill(parts(system)["gateway-1"], signal.SIGKILL)
 
     client = system.client("lambda", retries={"total_max_attempts": 1}, read_timeout=60)
     answer = client.invoke(FunctionName="f", InvocationType="Event", Payload=b"{}")

@@ -11,7 +11,7 @@ from config import redis as config_redis
 from config.settings import Settings
 from tests.conftest import FakeClock
 from tests.worker.conftest import function
-from worker.errors import StoreUnavailable
+from worker.errors import FunctionNotFound, StoreUnavailable
 from worker.identity import new_request_id
 from worker.invocation import Invocation
 from worker.keys import Keys
@@ -28,13 +28,14 @@ class Taker:
         self.may_answer = asyncio.Event()
         self.has_come = asyncio.Event()
 
-    async def take(self, batch: Sequence[_Event]) -> None:
+    async def take(self, batch: Sequence[_Event]) -> Sequence[bytes]:
         """See `_Batches`."""
         self.batches.append([event[0] for event in batch])
         self.has_come.set()
         await self.may_answer.wait()
         if self.error is not None:
             raise self.error
+        return [event[0].encode() for event in batch if event[1] == "missing"]
 
     @property
     def sizes(self) -> list[int]:
@@ -42,9 +43,9 @@ class Taker:
         return [len(batch) for batch in self.batches]
 
 
-def event(name: str, size: int = 10) -> _Event:
+def event(name: str, size: int = 10, function: str = "f") -> _Event:
     """An event of so many bytes."""
-    return name, "f", "", name, b"x" * size
+    return name, function, "", name, b"x" * size
 
 
 async def with_one_under_way(taker: Taker, batches: _Batches) -> "asyncio.Task[None]":
@@ -152,6 +153,41 @@ def test_error_reaches_everyone_in_the_batch():
     taker = run(scenario)
 
     assert taker.batches[-1] == ["later"]
+
+
+def test_event_that_was_left_out_is_told_to_its_caller_alone():
+    """The others of the batch were taken."""
+
+    async def scenario(taker: Taker, batches: _Batches) -> None:
+        first = await with_one_under_way(taker, batches)
+        others = [
+            asyncio.create_task(batches.put(event(name, function=function)))
+            for name, function in (("a", "f"), ("b", "missing"), ("c", "f"))
+        ]
+        taker.may_answer.set()
+        assert await asyncio.gather(first, *others) == [True, True, False, True]
+
+    run(scenario)
+
+
+def test_event_of_a_function_that_is_gone_is_not_accepted(redis, keys: Keys, clock: FakeClock, settings: Settings):
+    """One call of Redis takes the events of the function that is there, and leaves no trace of the others."""
+    redis.hset(keys.functions, "f", function().model_dump_json())
+    events = [Invocation(new_request_id(), name, "arn", b"{}", clock.now()) for name in ("f", "gone", "f", "gone")]
+
+    async def enqueue_all() -> list[object]:
+        client = config_redis.connect_async(settings)
+        try:
+            queue = EventQueue(redis, keys, async_redis=client)
+            return await asyncio.gather(*map(queue.enqueue, events), return_exceptions=True)
+        finally:
+            await client.aclose()
+
+    told = asyncio.run(enqueue_all())
+
+    assert [type(each) for each in told] == [type(None), FunctionNotFound] * 2
+    assert Ledger.of(redis.hgetall(keys.ledger)).functions.keys() == {"f"}
+    assert [redis.exists(keys.event(event.request_id)) for event in events] == [1, 0, 1, 0]
 
 
 def test_caller_that_goes_away_takes_nobody_with_it():
