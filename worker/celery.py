@@ -4,7 +4,6 @@ Broker and pool are ours (`worker/transport`, `worker/pool.py`). What a worker p
 event loop begins and torn down when it ends; the tasks find it in `running()`.
 """
 
-import gc
 import logging
 import sys
 from typing import Any
@@ -15,6 +14,7 @@ from config import settings as config_settings
 from config.celery import celery_settings
 from worker import activity
 from worker.clock import SystemClock
+from worker.collector import spare_the_collector
 from worker.keys import Keys
 from worker.pool import TaskPool, loop_ready
 from worker.process import WorkerProcess
@@ -59,20 +59,13 @@ def _set_up_logging(loglevel: int | str | None = None, **_: Any) -> None:
 @loop_ready.connect  # type: ignore[untyped-decorator]
 def _start(sender: TaskPool, loop: HubLoop, **_: Any) -> None:
     global _running
-    _spare_the_collector()
+    spare_the_collector()
     _running = process = WorkerProcess.start(
         _settings, _keys, clock, loop, is_revoked=activity.is_revoked, is_busy=lambda: sender.is_busy
     )
     sender.is_settled = lambda: process.settler.is_idle
     sender.on_resize = process.account.announce
     process.account.announce(sender.limit)
-
-
-def _spare_the_collector() -> None:
-    """What is loaded by now stays: the collector need not look through it again and again while events go by."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
 
 
 @signals.worker_shutdown.connect  # type: ignore[untyped-decorator]

@@ -21,6 +21,7 @@ from producers import services
 from producers.canary import Canary
 from producers.gateway.app import Gateway
 from producers.internal.app import Internal
+from worker.collector import spare_the_collector
 
 #: How often files without a record are looked for, in seconds.
 TIDY = 3_600.0
@@ -36,6 +37,7 @@ async def serve(settings: config_settings.Settings, door: socket.socket | None =
     beside: list[asyncio.Task[None]] = []
 
     def start() -> None:
+        spare_the_collector()
         beside.extend((asyncio.create_task(canary.run()), asyncio.create_task(_tidy(built))))
 
     async def stop() -> None:
