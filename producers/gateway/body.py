@@ -109,14 +109,16 @@ async def in_memory(coming: Coming) -> Body:
     """
     service, limit = coming.service, coming.limit
     _check_announced(coming.head, service, limit)
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in _pieces(coming.receive):
-        size += len(piece)
-        if size > limit.size:
-            raise refusals.too_large(service.protocol, limit.text.format(size=size))
-        pieces.append(piece)
-    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    data, has_more = await _next(coming.receive)
+    if has_more:
+        pieces, size = [data], len(data)
+        while has_more and size <= limit.size:
+            piece, has_more = await _next(coming.receive)
+            pieces.append(piece)
+            size += len(piece)
+        data = b"".join(pieces)
+    if len(data) > limit.size:
+        raise refusals.too_large(service.protocol, limit.text.format(size=len(data)))
     coming.caller.confirm(hashlib.sha256(data).hexdigest())
     if service.protocol == "rest-xml" and coming.route is not None:
         _verify_in_memory(data, coming.head, coming.route)
@@ -151,7 +153,9 @@ async def _spool(receive: Receive, upload: "_Upload", threads: Executor) -> Spoo
     loop = asyncio.get_running_loop()
     batch: list[bytes] = []
     collected = 0
-    async for piece in _pieces(receive):
+    has_more = True
+    while has_more:
+        piece, has_more = await _next(receive)
         batch.append(piece)
         collected += len(piece)
         if collected >= _BATCH:
@@ -267,16 +271,12 @@ def _check_announced(head: Head, service: Service, limit: Limit) -> None:
         raise refusals.too_large(service.protocol, limit.text.format(size=announced))
 
 
-async def _pieces(receive: Receive) -> AsyncIterator[bytes]:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CallerGone
-        piece = message.get("body", b"")
-        if piece:
-            yield piece
-        if not message.get("more_body", False):
-            return
+async def _next(receive: Receive) -> tuple[bytes, bool]:
+    """The next bytes of a body, and whether there are more."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise CallerGone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def without_aws_chunked(head: Head) -> Head:

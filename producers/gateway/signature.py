@@ -154,7 +154,7 @@ class SignatureVerifier:
             raise refusals.incomplete_signature(protocol, f"{text}Signature=…'; thrice verifies no other in a header.")
         timestamp, moment = _signing_time(head, protocol)
         self._check_skew(moment, timestamp, protocol)
-        scope = _scope(match["credential"], timestamp, protocol)
+        scope = _scope(match["credential"], timestamp[:8], protocol)
         payload = head.headers.get("x-amz-content-sha256")
         if payload is None and protocol == "rest-xml":
             raise ApiError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
@@ -171,7 +171,7 @@ class SignatureVerifier:
         timestamp = given["X-Amz-Date"]
         moment = _moment(timestamp, protocol)
         self._check_validity(moment, given["X-Amz-Expires"], protocol)
-        scope = _scope(given["X-Amz-Credential"], timestamp, protocol)
+        scope = _scope(given["X-Amz-Credential"], timestamp[:8], protocol)
         # A URL is made before there is a body: S3 signs the words "unsigned payload", the others an empty one.
         unsaid = UNSIGNED if protocol == "rest-xml" else None
         payload = head.headers.get("x-amz-content-sha256", unsaid)
@@ -253,12 +253,12 @@ def _expired(protocol: str, text: str) -> ApiError:
     return ApiError("AccessDenied", text, 403) if protocol == "rest-xml" else refusals.mismatch(protocol, text)
 
 
-def _scope(credential: str, timestamp: str, protocol: str) -> _Scope:
+@lru_cache(maxsize=256)
+def _scope(credential: str, date: str, protocol: str) -> _Scope:
+    """What was signed for, on a day such as `20260131`; the same for all requests of a client on it."""
     parts = credential.rsplit("/", 4)
-    if len(parts) != 5 or parts[4] != "aws4_request" or parts[1] != timestamp[:8]:
-        text = (
-            f"The credential '{credential}' is not of the form '<key>/{timestamp[:8]}/<region>/<service>/aws4_request'."
-        )
+    if len(parts) != 5 or parts[4] != "aws4_request" or parts[1] != date:
+        text = f"The credential '{credential}' is not of the form '<key>/{date}/<region>/<service>/aws4_request'."
         raise refusals.incomplete_signature(protocol, text)
     return _Scope(*parts[:4])
 
