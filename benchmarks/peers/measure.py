@@ -1,0 +1,128 @@
+"""The three things that are measured of a system: throughput with latency and memory, lateness, and a kill.
+
+Each opens the system in an empty folder, does one thing after the other as its function reads, and closes it.
+`figures.py` makes numbers of the records.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.peers import figures
+from benchmarks.peers.sizes import Sizes
+from benchmarks.peers.system import Mode, Opener, System
+from benchmarks.peers.thrice_peer import ThricePeer
+from benchmarks.processes import wait_until
+
+#: How often the records are looked at, in seconds.
+_LOOK = 0.005
+
+
+def throughput(opener: Opener, sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
+    """Idle latency, memory, the rates of publishing, and that of a drain of `share` of the jobs."""
+    numbers = _numbers()
+    jobs = max(int(sizes.jobs * share), 1)
+    with closing(opener(folder, Mode())) as system:
+        _warm_up(system, sizes, numbers)
+        time.sleep(sizes.settle)
+        idle = {"memory_idle_mb": system.memory()} | _whole_memory(system)
+        latency = _latency(system, sizes, numbers(sizes.samples))
+        system.pause()
+        done = system.records.count()
+        seconds = system.publish(numbers(jobs))
+        resumed = time.monotonic_ns()
+        system.resume()
+        _wait_for(system, done + jobs, sizes.patience)
+        drain = figures.drain_rate(system.records.executions(), resumed)
+        drained = {"memory_drained_mb": system.memory()}
+        rates = {"publish_rate": jobs / seconds, "drain_rate": drain}
+        if system.has_batches:
+            system.pause()
+            rates["batch_rate"] = jobs / system.publish_batch(numbers(jobs))
+            system.resume()
+    return idle | latency | rates | drained
+
+
+def lateness(opener: Opener, sizes: Sizes, folder: Path) -> figures.Numbers:
+    """How late single events begin that were published with a countdown, on a system that has nothing else to do."""
+    numbers = _numbers()
+    with closing(opener(folder, Mode(countdown=sizes.countdown))) as system:
+        if sizes.countdown:
+            system.pace(numbers(1), (0.0, 0.0))
+        _wait_for(system, 1, sizes.patience)
+        published = system.pace(numbers(sizes.trickle), sizes.trickle_pause)
+        _wait_for(system, 1 + sizes.trickle, sizes.patience)
+        late = system.records.since({number: at + int(sizes.countdown * 1e9) for number, at in published.items()})
+    return {"late_p50_ms": figures.share_of(late, 0.5), "late_p99_ms": figures.share_of(late, 0.99), "late_min_ms": late[0]}
+
+
+def crash(opener: Opener, sizes: Sizes, folder: Path) -> figures.Numbers:
+    """What becomes of a backlog when one of two worker instances is killed at a quarter of it."""
+    numbers = _numbers()
+    with closing(opener(folder, Mode(sleep=sizes.crash_sleep, is_apart=True))) as system:
+        _warm_up(system, sizes, numbers)
+        system.pause()
+        done = system.records.count()
+        given = numbers(sizes.crash_jobs)
+        system.publish(given)
+        system.resume()
+        _wait_for(system, done + sizes.crash_jobs // 4, sizes.patience, look=0.0005)
+        killed = time.monotonic_ns()
+        system.kill()
+        time.sleep(sizes.down)
+        system.start_again()
+        _wait_for_silence(system, done + sizes.crash_jobs, sizes.silence)
+        account = figures.Account.of(system.records.executions(), given, killed)
+        stuck = system.kept(account.missing)
+    return account.numbers(stuck)
+
+
+def _numbers() -> Callable[[int], range]:
+    """Ranges of numbers for events, none twice in a system."""
+    begin = 0
+
+    def following(count: int) -> range:
+        nonlocal begin
+        begin += count
+        return range(begin - count, begin)
+
+    return following
+
+
+def _warm_up(system: System, sizes: Sizes, numbers: Callable[[int], range]) -> None:
+    """Have every process do something, so that all are there."""
+    system.publish(numbers(sizes.warm_up))
+    _wait_for(system, sizes.warm_up, sizes.patience)
+
+
+def _latency(system: System, sizes: Sizes, numbers: range) -> figures.Numbers:
+    done = system.records.count()
+    published = system.pace(numbers, sizes.pause)
+    _wait_for(system, done + len(numbers), sizes.patience)
+    taken = system.records.since(published)
+    return {"latency_p50_ms": figures.share_of(taken, 0.5), "latency_p99_ms": figures.share_of(taken, 0.99)}
+
+
+def _whole_memory(system: System) -> figures.Numbers:
+    return {"memory_whole_mb": system.whole_memory()} if isinstance(system, ThricePeer) else {}
+
+
+def _wait_for(system: System, count: int, patience: float, look: float = _LOOK) -> None:
+    """Wait until so many jobs are done; `patience` is for no progress at all."""
+
+    def done() -> bool:
+        system.check()
+        return system.records.count() >= count
+
+    wait_until(done, f"{count} jobs are done ({system.records.count()} were before)", patience, look=look)
+
+
+def _wait_for_silence(system: System, count: int, silence: float) -> None:
+    """Wait until so many jobs are done, or none has been for `silence` seconds."""
+    seen, since = system.records.count(), time.monotonic()
+    while seen < count and time.monotonic() - since < silence:
+        time.sleep(_LOOK)
+        now = system.records.count()
+        if now > seen:
+            seen, since = now, time.monotonic()
