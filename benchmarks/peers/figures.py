@@ -1,7 +1,7 @@
 """From records of executions to figures. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from benchmarks.records import Execution
@@ -40,16 +40,18 @@ class Account:
     last_done_s: float  # from the kill to the last one
 
     @classmethod
-    def of(cls, executions: Sequence[Execution], given: range, killed: int) -> "Account":
+    def of(cls, executions: Sequence[Execution], given: Collection[int], killed: int) -> "Account":
         """Of the events `given`, after the kill at `killed` (CLOCK_MONOTONIC in ns)."""
         times = Counter(each.number for each in executions if each.number in given)
         last = max(each.at for each in executions)
-        return cls(
-            frozenset(given) - times.keys(), sum(1 for count in times.values() if count > 1), (last - killed) / 1e9
-        )
+        twice = sum(1 for count in times.values() if count > 1)
+        return cls(frozenset(given) - times.keys(), twice, (last - killed) / 1e9)
 
     def numbers(self, stuck: set[int]) -> Numbers:
         """As the table has it; `stuck` are those of the missing that the server still has."""
         return {
-            "lost": len(self.missing - stuck), "stuck": len(stuck), "twice": self.twice, "last_done_s": self.last_done_s,
-        }  # fmt: skip
+            "lost": len(self.missing - stuck),
+            "stuck": len(stuck),
+            "twice": self.twice,
+            "last_done_s": self.last_done_s,
+        }

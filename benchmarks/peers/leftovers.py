@@ -22,7 +22,9 @@ def kept(redis: Redis, numbers: Collection[int]) -> set[int]:
     """Which of `numbers` are in any value of the server."""
     if not numbers:
         return set()
-    found = {number for key in redis.scan_iter(count=1000) for value in _values(redis, key) for number in in_value(value)}
+    found = {
+        number for key in redis.scan_iter(count=1000) for value in _values(redis, key) for number in in_value(value)
+    }
     return found & set(numbers)
 
 
@@ -40,8 +42,8 @@ def _forms(value: bytes) -> Iterator[bytes]:
             yield base64.b64decode(body)
 
 
-def _values(redis: Redis, key: bytes) -> Iterator[bytes]:
-    kind = redis.type(key).decode()
+def _values(redis: Any, key: bytes) -> Iterator[bytes]:
+    kind = bytes(redis.type(key)).decode()
     if kind == "string":
         yield redis.get(key) or b""
     elif kind == "hash":
@@ -53,6 +55,5 @@ def _values(redis: Redis, key: bytes) -> Iterator[bytes]:
     elif kind == "zset":
         yield from redis.zrange(key, 0, -1)
     elif kind == "stream":
-        entries: list[tuple[bytes, dict[bytes, Any]]] = redis.xrange(key)
-        for _, fields in entries:
+        for _, fields in redis.xrange(key):
             yield from fields.values()

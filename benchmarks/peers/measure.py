@@ -9,21 +9,23 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from benchmarks.failure import MeasurementFailed
 from benchmarks.peers import figures
 from benchmarks.peers.sizes import Sizes
-from benchmarks.peers.system import Mode, Opener, System
+from benchmarks.peers.system import Mode, Startable, System
 from benchmarks.peers.thrice_peer import ThricePeer
 from benchmarks.processes import wait_until
+from benchmarks.records import Records
 
 #: How often the records are looked at, in seconds.
 _LOOK = 0.005
 
 
-def throughput(opener: Opener, sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
+def throughput(what: Startable, sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
     """Idle latency, memory, the rates of publishing, and that of a drain of `share` of the jobs."""
     numbers = _numbers()
     jobs = max(int(sizes.jobs * share), 1)
-    with closing(opener(folder, Mode())) as system:
+    with closing(what.open(folder, Mode())) as system:
         _warm_up(system, sizes, numbers)
         time.sleep(sizes.settle)
         idle = {"memory_idle_mb": system.memory()} | _whole_memory(system)
@@ -44,23 +46,26 @@ def throughput(opener: Opener, sizes: Sizes, share: float, folder: Path) -> figu
     return idle | latency | rates | drained
 
 
-def lateness(opener: Opener, sizes: Sizes, folder: Path) -> figures.Numbers:
+def lateness(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
     """How late single events begin that were published with a countdown, on a system that has nothing else to do."""
     numbers = _numbers()
-    with closing(opener(folder, Mode(countdown=sizes.countdown))) as system:
-        if sizes.countdown:
-            system.pace(numbers(1), (0.0, 0.0))
+    with closing(what.open(folder, Mode(countdown=sizes.countdown))) as system:
+        system.pace(numbers(1), (0.0, 0.0))
         _wait_for(system, 1, sizes.patience)
         published = system.pace(numbers(sizes.trickle), sizes.trickle_pause)
         _wait_for(system, 1 + sizes.trickle, sizes.patience)
         late = system.records.since({number: at + int(sizes.countdown * 1e9) for number, at in published.items()})
-    return {"late_p50_ms": figures.share_of(late, 0.5), "late_p99_ms": figures.share_of(late, 0.99), "late_min_ms": late[0]}
+    return {
+        "late_p50_ms": figures.share_of(late, 0.5),
+        "late_p99_ms": figures.share_of(late, 0.99),
+        "late_min_ms": late[0],
+    }
 
 
-def crash(opener: Opener, sizes: Sizes, folder: Path) -> figures.Numbers:
+def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
     """What becomes of a backlog when one of two worker instances is killed at a quarter of it."""
     numbers = _numbers()
-    with closing(opener(folder, Mode(sleep=sizes.crash_sleep, is_apart=True))) as system:
+    with closing(what.open(folder, Mode(sleep=sizes.crash_sleep, is_apart=True))) as system:
         _warm_up(system, sizes, numbers)
         system.pause()
         done = system.records.count()
@@ -70,9 +75,11 @@ def crash(opener: Opener, sizes: Sizes, folder: Path) -> figures.Numbers:
         _wait_for(system, done + sizes.crash_jobs // 4, sizes.patience, look=0.0005)
         killed = time.monotonic_ns()
         system.kill()
+        if system.records.count() == done + sizes.crash_jobs:
+            raise MeasurementFailed("the machine was so busy that all jobs were done before the kill")
         time.sleep(sizes.down)
         system.start_again()
-        _wait_for_silence(system, done + sizes.crash_jobs, sizes.silence)
+        wait_for_silence(system.records, done + sizes.crash_jobs, sizes.silence)
         account = figures.Account.of(system.records.executions(), given, killed)
         stuck = system.kept(account.missing)
     return account.numbers(stuck)
@@ -118,11 +125,11 @@ def _wait_for(system: System, count: int, patience: float, look: float = _LOOK) 
     wait_until(done, f"{count} jobs are done ({system.records.count()} were before)", patience, look=look)
 
 
-def _wait_for_silence(system: System, count: int, silence: float) -> None:
+def wait_for_silence(records: Records, count: int, silence: float) -> None:
     """Wait until so many jobs are done, or none has been for `silence` seconds."""
-    seen, since = system.records.count(), time.monotonic()
+    seen, since = records.count(), time.monotonic()
     while seen < count and time.monotonic() - since < silence:
         time.sleep(_LOOK)
-        now = system.records.count()
+        now = records.count()
         if now > seen:
             seen, since = now, time.monotonic()

@@ -48,6 +48,19 @@ class Program:
         """Its module, as Python imports it."""
         return f"{_PROGRAMS}.{self.name}"
 
+    @property
+    def python(self) -> Path:
+        """The interpreter that has it.
+
+        Raises:
+            NotInstalled: there is none, and none could be made.
+        """
+        return environment.python(self.environment) if self.environment else Path(program("python"))
+
+    def install(self) -> None:
+        """Make its environment, unless it is there."""
+        _ = self.python
+
     def open(self, folder: Path, mode: Mode) -> "ProgramSystem":
         """Start it in `folder`."""
         return ProgramSystem(self, folder, mode)
@@ -65,7 +78,7 @@ class ProgramSystem:
         self._program = program
         self._mode = mode
         self._folder = folder
-        self._python = _python(program)
+        self._python = program.python
         self.has_batches = program.has_batches
         self.records = Records.new(folder / "records")
         self._instances: list[Tree] = []
@@ -73,9 +86,7 @@ class ProgramSystem:
         self._server = Server(folder)
         self._variables = self._told()
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("THRICE_", "AWS_"))}
-        self._producer = ProducerProcess(
-            self._python, program.module, clean | self._variables, folder / "producer.txt"
-        )
+        self._producer = ProducerProcess(self._python, program.module, clean | self._variables, folder / "producer.txt")
         spreads = program.is_spreading and not mode.is_apart
         for _ in range(1 if spreads else 2):
             self._instances.append(self._start(2 if spreads else 1))
@@ -141,7 +152,9 @@ class ProgramSystem:
 
     def _run(self, command: list[str], output: str) -> Tree:
         program, *arguments = command
-        return Tree.start([str(self._python.with_name(program)), *arguments], self._folder / output, self._variables, _ROOT)
+        return Tree.start(
+            [str(self._python.with_name(program)), *arguments], self._folder / output, self._variables, _ROOT
+        )
 
     def _told(self) -> dict[str, str]:
         told = {
@@ -154,7 +167,3 @@ class ProgramSystem:
             "PYTHONPATH": str(_ROOT),
         }
         return told | dict(self._program.variables)
-
-
-def _python(own: Program) -> Path:
-    return environment.python(own.environment) if own.environment else Path(program("python"))

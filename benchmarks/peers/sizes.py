@@ -1,6 +1,6 @@
 """How much is measured: the sizes of one run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,13 @@ class Sizes:
     down: float = 1.0  # until a killed instance is started again
     silence: float = 30.0  # without any progress, after which the rest counts as not done
 
-    http_events: int = 1_000
+    http_events: int = 1_000  # for the rate; as many again for the kill
 
     patience: float = 120.0  # for anything else that is waited for
+
+    def repeated(self, times: int) -> "Sizes":
+        """The same, with so many repetitions."""
+        return replace(self, repetitions=times)
 
 
 FULL = Sizes()
@@ -37,5 +41,5 @@ MIDDLE = Sizes(repetitions=1, jobs=4_000, samples=60, trickle=100, http_events=3
 #: Only to see that everything works: the figures mean nothing.
 TINY = Sizes(
     repetitions=1, warm_up=20, settle=0.1, samples=5, jobs=200,
-    trickle=5, countdown=1.0, crash_jobs=100, down=0.1, silence=3.0, http_events=20,
+    trickle=5, countdown=1.0, crash_jobs=100, crash_sleep=0.05, down=0.1, silence=3.0, http_events=40,
 )  # fmt: skip

@@ -75,9 +75,13 @@ class System(Protocol):
         ...
 
 
-class Opener(Protocol):
-    """Starts a system in an empty folder."""
+class Startable(Protocol):
+    """What can be started as a system."""
 
-    def __call__(self, folder: Path, mode: Mode) -> System:
-        """Start it, and return when its processes are there; they may not be ready yet."""
+    def install(self) -> None:
+        """See that it is on this machine, which may take a minute; NotInstalled says why it cannot be."""
+        ...
+
+    def open(self, folder: Path, mode: Mode) -> System:
+        """Start it in an empty folder, and return when its processes are there; they may not be ready yet."""
         ...

@@ -20,6 +20,17 @@ _JOB = Path(__file__).with_name("programs") / "job.py"
 _FUNCTION = "run"
 
 
+class Thrice:
+    """What can be started: it is always here."""
+
+    def install(self) -> None:
+        """Nothing."""
+
+    def open(self, folder: Path, mode: Mode) -> "ThricePeer":
+        """Start it in `folder`."""
+        return ThricePeer(folder, mode)
+
+
 class ThricePeer:
     """A system that runs."""
 
@@ -29,9 +40,7 @@ class ThricePeer:
         """Start it, and create the function."""
         self._system = ThriceSystem(folder)
         self.records = self._system.records
-        self._publisher = (
-            self._system.publisher_of_later(mode.countdown) if mode.countdown else self._system.publisher
-        )
+        self._publisher = self._system.publisher_of_later(mode.countdown) if mode.countdown else self._system.publisher
         variables = {
             "PEER_RECORDS": str(self.records.path),
             "PEER_SLEEP": str(mode.sleep),

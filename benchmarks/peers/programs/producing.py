@@ -73,9 +73,7 @@ async def _do(producer: Producer, told: dict[str, Any], pauses: random.Random) -
     return {"seconds": time.monotonic() - since}
 
 
-async def _pace(
-    producer: Producer, events: Sequence[Event], told: dict[str, Any], pauses: random.Random
-) -> list[int]:
+async def _pace(producer: Producer, events: Sequence[Event], told: dict[str, Any], pauses: random.Random) -> list[int]:
     moments = []
     for event in events:
         await asyncio.sleep(pauses.uniform(*told["pause"]))
