@@ -32,7 +32,7 @@ _SHOWN = (
     ("drain_rate", ",.0f", "/s drained"), ("publish_rate", ",.0f", "/s published"),
     ("batch_rate", ",.0f", "/s in batches"), ("accepted_rate", ",.0f", "/s accepted"),
     ("handled_rate", ",.0f", "/s handled"), ("latency_p50_ms", ".2f", "ms p50"), ("latency_p99_ms", ".2f", "ms p99"),
-    ("late_p99_ms", ",.0f", "ms late p99"), ("memory_idle_mb", ".0f", "MB idle"),
+    ("off_p99_ms", ",.0f", "ms off p99"), ("memory_idle_mb", ".0f", "MB idle"),
     ("memory_drained_mb", ".0f", "MB after"), ("lost", ".0f", "lost"), ("stuck", ".0f", "stuck"),
     ("twice", ".0f", "twice"), ("last_done_s", ".1f", "s to the last"),
 )  # fmt: skip

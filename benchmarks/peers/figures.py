@@ -31,6 +31,12 @@ def drain_rate(executions: Sequence[Execution], since: int) -> float:
     return counted / max(drained[-1].at - drained[start].at, 1) * 1e9
 
 
+def lateness(late_ms: Sequence[float]) -> Numbers:
+    """How far off the due moment events began. Too early is off as well: RQ rounds to whole seconds."""
+    off = sorted(abs(each) for each in late_ms)
+    return {"off_p50_ms": share_of(off, 0.5), "off_p99_ms": share_of(off, 0.99), "early_ms": max(0.0, -min(late_ms))}
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of the events after a kill."""

@@ -55,11 +55,7 @@ def lateness(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
         published = system.pace(numbers(sizes.trickle), sizes.trickle_pause)
         _wait_for(system, 1 + sizes.trickle, sizes.patience)
         late = system.records.since({number: at + int(sizes.countdown * 1e9) for number, at in published.items()})
-    return {
-        "late_p50_ms": figures.share_of(late, 0.5),
-        "late_p99_ms": figures.share_of(late, 0.99),
-        "late_min_ms": late[0],
-    }
+    return figures.lateness(late)
 
 
 def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:

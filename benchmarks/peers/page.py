@@ -79,6 +79,11 @@ def _remarks(document: Mapping[str, Any], figures: Mapping[str, Figures]) -> lis
     lines = []
     if whole := figures.get(THRICE, {}).get("memory_whole_mb"):
         lines.append(f"All of `thrice up`, with Redis, gateway and scheduler, idle: {whole:,.0f} MB.")
+    early = [
+        f"{name} by up to {own['early_ms']:,.0f} ms" for name, own in figures.items() if own.get("early_ms", 0) >= 1
+    ]
+    if early:
+        lines.append(f"Delayed events that began before they were due: {', '.join(early)}.")
     lines += [f"{name} was left out: {reason}" for name, reason in document["absent"].items()]
     for measurement, systems in document["runs"].items():
         for system, runs in systems.items():

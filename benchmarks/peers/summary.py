@@ -28,7 +28,7 @@ COLUMNS = (
     Column("batch_rate", "publish in batches /s", ",.0f", more_is_better=True),
     Column("latency_p50_ms", "idle p50 ms", ",.2f"),
     Column("latency_p99_ms", "idle p99 ms", ",.2f"),
-    Column("late_p99_ms", "delayed, late p99 ms", ",.0f"),
+    Column("off_p99_ms", "delayed, off p99 ms", ",.0f"),
     Column("memory_idle_mb", "workers idle MB", ",.0f"),
     Column("memory_drained_mb", "after the drain MB", ",.0f"),
     Column("not_done", "not done after kill", ",.0f"),
