@@ -96,9 +96,9 @@ def _remarks(document: Mapping[str, Any], figures: Mapping[str, Figures]) -> lis
 def _measured_on(document: Mapping[str, Any]) -> str:
     machine, sizes = document["machine"], document["sizes"]
     foreign = [run["foreign_percent"] for each in document["runs"].values() for runs in each.values() for run in runs]
+    others = f"{sorted(foreign)[len(foreign) // 2]} % of the machine in the median run, {max(foreign)} % in the worst"
     return (
         f"Measured on {machine['date']}: {machine['cores']} cores ({machine['cpu']}), {machine['memory_gb']} GB, "
-        f"Linux {machine['kernel']}, Python {machine['python']}, {machine['server']}. Medians of {sizes['repetitions']}, "
-        f"backlog {sizes['jobs']:,}. Others used {sorted(foreign)[len(foreign) // 2]} % of the machine in the median "
-        f"run, {max(foreign)} % in the worst."
+        f"Linux {machine['kernel']}, Python {machine['python']}, {machine['server']}. "
+        f"Medians of {sizes['repetitions']}, backlog {sizes['jobs']:,}. Others used {others}."
     )

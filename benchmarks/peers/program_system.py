@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -81,17 +82,23 @@ class ProgramSystem:
         self._python = program.python
         self.has_batches = program.has_batches
         self.records = Records.new(folder / "records")
+        self._started = ExitStack()
         self._instances: list[Tree] = []
         self._beside: list[Tree] = []
         self._server = Server(folder)
-        self._variables = self._told()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("THRICE_", "AWS_"))}
-        self._producer = ProducerProcess(self._python, program.module, clean | self._variables, folder / "producer.txt")
-        spreads = program.is_spreading and not mode.is_apart
-        for _ in range(1 if spreads else 2):
-            self._instances.append(self._start(2 if spreads else 1))
-        if program.scheduler is not None and mode.countdown:
-            self._beside.append(self._run(program.scheduler, "scheduler.txt"))
+        self._started.callback(self._server.close)
+        try:
+            self._variables = self._told()
+            self._started.callback(self._end_instances)
+            self._start_instances()
+            clean = {name: value for name, value in os.environ.items() if not name.startswith(("THRICE_", "AWS_"))}
+            self._producer = ProducerProcess(
+                self._python, program.module, clean | self._variables, folder / "producer.txt"
+            )
+            self._started.callback(self._producer.close)
+        except BaseException:
+            self.close()
+            raise
 
     def publish(self, numbers: range) -> float:
         """One by one; seconds."""
@@ -141,10 +148,18 @@ class ProgramSystem:
 
     def close(self) -> None:
         """Stop everything, the server last."""
-        self._producer.close()
+        self._started.close()
+
+    def _start_instances(self) -> None:
+        spreads = self._program.is_spreading and not self._mode.is_apart
+        for _ in range(1 if spreads else 2):
+            self._instances.append(self._start(2 if spreads else 1))
+        if self._program.scheduler is not None and self._mode.countdown:
+            self._beside.append(self._run(self._program.scheduler, "scheduler.txt"))
+
+    def _end_instances(self) -> None:
         for tree in (*self._beside, *self._instances):
             tree.end(grace=1.0)
-        self._server.close()
 
     def _start(self, processes: int) -> Tree:
         command = self._program.worker(processes) + (list(self._program.scheduling) if self._mode.countdown else [])

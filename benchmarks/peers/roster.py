@@ -90,8 +90,9 @@ THRICE = "thrice"
 
 ROSTER: tuple[Peer, ...] = (
     Peer(
-        THRICE, "`thrice up`, default settings: 2 workers, 16 at a time each; handlers without walls, as they write into "
-        "a file of the benchmark", Thrice(), "process", "12 s",
+        THRICE,
+        "`thrice up`, default settings: 2 workers, 16 at a time each; no walls, as handlers write into a file outside",
+        Thrice(), "process", "12 s",
     ),
     Peer(
         "celery", "`worker -c 2`, stock settings, no results", _celery(tuned=False),
