@@ -14,7 +14,6 @@ from benchmarks.peers import figures
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.system import Mode, Startable, System
 from benchmarks.peers.thrice_peer import ThricePeer
-from benchmarks.processes import wait_until
 from benchmarks.records import Records
 
 #: How often the records are looked at, in seconds.
@@ -112,13 +111,20 @@ def _whole_memory(system: System) -> figures.Numbers:
 
 
 def _wait_for(system: System, count: int, patience: float, look: float = _LOOK) -> None:
-    """Wait until so many jobs are done; `patience` is for no progress at all."""
+    """Wait until so many jobs are done.
 
-    def done() -> bool:
+    Raises:
+        MeasurementFailed: none was for `patience` seconds, or something ended that should run.
+    """
+    seen, since = system.records.count(), time.monotonic()
+    while seen < count:
         system.check()
-        return system.records.count() >= count
-
-    wait_until(done, f"{count} jobs are done ({system.records.count()} were before)", patience, look=look)
+        time.sleep(look)
+        now = system.records.count()
+        if now > seen:
+            seen, since = now, time.monotonic()
+        if time.monotonic() - since > patience:
+            raise MeasurementFailed(f"{seen} of {count} jobs were done, and none more for {patience:g} s")
 
 
 def wait_for_silence(records: Records, count: int, silence: float) -> None:

@@ -26,7 +26,7 @@ class Sizes:
 
     http_events: int = 1_000  # for the rate; as many again for the kill
 
-    patience: float = 120.0  # for anything else that is waited for
+    patience: float = 30.0  # without any progress, where all is to be done: what ends a run that hangs
 
     def repeated(self, times: int) -> "Sizes":
         """The same, with so many repetitions."""

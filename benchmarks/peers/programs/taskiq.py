@@ -15,7 +15,8 @@ from benchmarks.peers.programs.producing import Event, Producer, awaiting
 _URL = os.environ["PEER_URL"]
 
 _kind = ListQueueBroker if os.environ["PEER_VARIANT"] == "list" else RedisStreamBroker
-broker: AsyncBroker = _kind(_URL)
+# The socket timeout that redis-py 8 has by itself, 5 s, ends every worker of the list that has waited for longer.
+broker: AsyncBroker = _kind(_URL, socket_timeout=None)
 source = ListRedisScheduleSource(_URL)
 scheduler = TaskiqScheduler(broker, [source])
 
