@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.failure import MeasurementFailed
 from benchmarks.peers import figures
@@ -18,6 +19,16 @@ from benchmarks.records import Records
 
 #: How often the records are looked at, in seconds.
 _LOOK = 0.005
+
+
+class Counted(Protocol):
+    """Something that runs and leaves records."""
+
+    records: Records
+
+    def check(self) -> None:
+        """See that it runs; MeasurementFailed if not."""
+        ...
 
 
 def throughput(what: Startable, sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
@@ -34,7 +45,7 @@ def throughput(what: Startable, sizes: Sizes, share: float, folder: Path) -> fig
         seconds = system.publish(numbers(jobs))
         resumed = time.monotonic_ns()
         system.resume()
-        _wait_for(system, done + jobs, sizes.patience)
+        wait_for(system, done + jobs, sizes.patience)
         drain = figures.drain_rate(system.records.executions(), resumed)
         drained = {"memory_drained_mb": system.memory()}
         rates = {"publish_rate": jobs / seconds, "drain_rate": drain}
@@ -50,9 +61,9 @@ def lateness(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
     numbers = _numbers()
     with closing(what.open(folder, Mode(countdown=sizes.countdown))) as system:
         system.pace(numbers(1), (0.0, 0.0))
-        _wait_for(system, 1, sizes.patience)
+        wait_for(system, 1, sizes.patience)
         published = system.pace(numbers(sizes.trickle), sizes.trickle_pause)
-        _wait_for(system, 1 + sizes.trickle, sizes.patience)
+        wait_for(system, 1 + sizes.trickle, sizes.patience)
         late = system.records.since({number: at + int(sizes.countdown * 1e9) for number, at in published.items()})
     return figures.lateness(late)
 
@@ -67,7 +78,7 @@ def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
         given = numbers(sizes.crash_jobs)
         system.publish(given)
         system.resume()
-        _wait_for(system, done + sizes.crash_jobs // 4, sizes.patience, look=0.0005)
+        wait_for(system, done + sizes.crash_jobs // 4, sizes.patience, look=0.0005)
         killed = time.monotonic_ns()
         system.kill()
         if system.records.count() == done + sizes.crash_jobs:
@@ -95,13 +106,13 @@ def _numbers() -> Callable[[int], range]:
 def _warm_up(system: System, sizes: Sizes, numbers: Callable[[int], range]) -> None:
     """Have every process do something, so that all are there."""
     system.publish(numbers(sizes.warm_up))
-    _wait_for(system, sizes.warm_up, sizes.patience)
+    wait_for(system, sizes.warm_up, sizes.patience)
 
 
 def _latency(system: System, sizes: Sizes, numbers: range) -> figures.Numbers:
     done = system.records.count()
     published = system.pace(numbers, sizes.pause)
-    _wait_for(system, done + len(numbers), sizes.patience)
+    wait_for(system, done + len(numbers), sizes.patience)
     taken = system.records.since(published)
     return {"latency_p50_ms": figures.share_of(taken, 0.5), "latency_p99_ms": figures.share_of(taken, 0.99)}
 
@@ -110,7 +121,7 @@ def _whole_memory(system: System) -> figures.Numbers:
     return {"memory_whole_mb": system.whole_memory()} if isinstance(system, ThricePeer) else {}
 
 
-def _wait_for(system: System, count: int, patience: float, look: float = _LOOK) -> None:
+def wait_for(system: Counted, count: int, patience: float, look: float = _LOOK) -> None:
     """Wait until so many jobs are done.
 
     Raises:

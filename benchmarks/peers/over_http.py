@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from benchmarks.event import payload
 from benchmarks.failure import MeasurementFailed
 from benchmarks.peers import figures
-from benchmarks.peers.measure import wait_for_silence
+from benchmarks.peers.measure import wait_for, wait_for_silence
 from benchmarks.peers.sizes import Sizes
 from benchmarks.peers.system import Mode
 from benchmarks.processes import wait_until
@@ -82,7 +82,7 @@ def throughput(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.
     with closing(what.open(folder, Mode())) as system:
         caller = _Caller(system)
         caller.invoke(range(sizes.warm_up))
-        _wait_for(system, sizes.warm_up, sizes.patience)
+        wait_for(system, sizes.warm_up, sizes.patience)
         idle = system.memory()
         moments = {}
         for number in range(sizes.warm_up, sizes.warm_up + sizes.samples):
@@ -90,12 +90,12 @@ def throughput(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.
             moments[number] = time.monotonic_ns()
             caller.invoke([number])
         done = sizes.warm_up + sizes.samples
-        _wait_for(system, done, sizes.patience)
+        wait_for(system, done, sizes.patience)
         taken = system.records.since(moments)
         since = time.monotonic_ns()
         caller.invoke(range(done, done + sizes.http_events))
         accepted = time.monotonic_ns()
-        _wait_for(system, done + sizes.http_events, sizes.patience)
+        wait_for(system, done + sizes.http_events, sizes.patience)
         last = max(each.at for each in system.records.executions())
         after = system.memory()
     return {
@@ -113,7 +113,7 @@ def crash(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.Numbe
     with closing(what.open(folder, Mode(sleep=sizes.crash_sleep))) as system:
         caller = _Caller(system)
         caller.invoke([0])
-        _wait_for(system, 1, sizes.patience)
+        wait_for(system, 1, sizes.patience)
         thread = Thread(target=caller.invoke_until_refused, args=(range(1, 1 + sizes.http_events),))
         thread.start()
         try:
@@ -160,11 +160,3 @@ class _Caller:
             self.invoke(numbers)
         except MeasurementFailed:
             return
-
-
-def _wait_for(system: Invocable, count: int, patience: float) -> None:
-    def done() -> bool:
-        system.check()
-        return system.records.count() >= count
-
-    wait_until(done, f"{count} handlers have run", patience, look=0.005)
