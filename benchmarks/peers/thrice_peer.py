@@ -44,7 +44,7 @@ class ThricePeer:
         variables = {
             "PEER_RECORDS": str(self.records.path),
             "PEER_SLEEP": str(mode.sleep),
-            "PEER_WORKER": "parent",  # a handler's process is its worker's child
+            "PEER_WORKER": "parent",  # the fork server of the worker: one for each
         }
         try:
             self._system.create_function(_FUNCTION, code=_JOB, variables=variables)
