@@ -73,6 +73,7 @@ def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
     numbers = _numbers()
     with closing(what.open(folder, Mode(sleep=sizes.crash_sleep, is_apart=True))) as system:
         _warm_up(system, sizes, numbers)
+        time.sleep(sizes.settle)  # one instance alone may have done all of that
         system.pause()
         done = system.records.count()
         given = numbers(sizes.crash_jobs)
