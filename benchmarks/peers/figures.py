@@ -37,6 +37,11 @@ def lateness(late_ms: Sequence[float]) -> Numbers:
     return {"off_p50_ms": share_of(off, 0.5), "off_p99_ms": share_of(off, 0.99), "early_ms": max(0.0, -min(late_ms))}
 
 
+def missing(executions: Sequence[Execution], given: Collection[int]) -> frozenset[int]:
+    """Which of the events `given` were never done. One that was repeated does not stand for another."""
+    return frozenset(given) - {each.number for each in executions}
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What became of the events after a kill."""
@@ -48,10 +53,11 @@ class Account:
     @classmethod
     def of(cls, executions: Sequence[Execution], given: Collection[int], killed: int) -> "Account":
         """Of the events `given`, after the kill at `killed` (CLOCK_MONOTONIC in ns)."""
-        times = Counter(each.number for each in executions if each.number in given)
+        asked = frozenset(given)
+        times = Counter(each.number for each in executions if each.number in asked)
         last = max(each.at for each in executions)
         twice = sum(1 for count in times.values() if count > 1)
-        return cls(frozenset(given) - times.keys(), twice, (last - killed) / 1e9)
+        return cls(missing(executions, given), twice, (last - killed) / 1e9)
 
     def numbers(self, stuck: set[int]) -> Numbers:
         """As the table has it; `stuck` are those of the missing that the server still has."""

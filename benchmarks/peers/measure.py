@@ -5,7 +5,7 @@ Each opens the system in an empty folder, does one thing after the other as its 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from benchmarks.peers.thrice_peer import ThricePeer
 from benchmarks.records import Records
 
 #: How often the records are looked at, in seconds.
-_LOOK = 0.005
+_LOOK = 0.01
 
 
 class Counted(Protocol):
@@ -86,7 +86,7 @@ def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
             raise MeasurementFailed("the machine was so busy that all jobs were done before the kill")
         time.sleep(sizes.down)
         system.start_again()
-        wait_for_silence(system.records, done + sizes.crash_jobs, sizes.silence)
+        wait_for_silence(system.records, given, sizes.silence)
         account = figures.Account.of(system.records.executions(), given, killed)
         stuck = system.kept(account.missing)
     return account.numbers(stuck)
@@ -139,11 +139,11 @@ def wait_for(system: Counted, count: int, patience: float, look: float = _LOOK) 
             raise MeasurementFailed(f"{seen} of {count} jobs were done, and none more for {patience:g} s")
 
 
-def wait_for_silence(records: Records, count: int, silence: float) -> None:
-    """Wait until so many jobs are done, or none has been for `silence` seconds."""
-    seen, since = records.count(), time.monotonic()
-    while seen < count and time.monotonic() - since < silence:
+def wait_for_silence(records: Records, given: Collection[int], silence: float) -> None:
+    """Wait until all events of `given` are done, or none of them has been for `silence` seconds."""
+    left, since = len(given), time.monotonic()
+    while left and time.monotonic() - since < silence:
         time.sleep(_LOOK)
-        now = records.count()
-        if now > seen:
-            seen, since = now, time.monotonic()
+        now = len(figures.missing(records.executions(), given))
+        if now < left:
+            left, since = now, time.monotonic()

@@ -110,7 +110,7 @@ def throughput(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.
 
 def crash(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.Numbers:
     """What becomes of the events that were accepted before a kill, and of those that still were after it."""
-    with closing(what.open(folder, Mode(sleep=sizes.crash_sleep))) as system:
+    with closing(what.open(folder, Mode(sleep=sizes.http_crash_sleep))) as system:
         caller = _Caller(system)
         caller.invoke([0])
         wait_for(system, 1, sizes.patience)
@@ -124,7 +124,7 @@ def crash(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.Numbe
             thread.join()
         time.sleep(sizes.down)
         system.start_again()
-        wait_for_silence(system.records, len(caller.accepted), sizes.silence)
+        wait_for_silence(system.records, caller.accepted, sizes.silence)
         account = figures.Account.of(system.records.executions(), caller.accepted, killed)
         stuck = system.kept(account.missing)
     return {"accepted": len(caller.accepted)} | account.numbers(stuck)

@@ -25,6 +25,7 @@ class Sizes:
     silence: float = 30.0  # without any progress, after which the rest counts as not done
 
     http_events: int = 1_000  # for the rate; as many again for the kill
+    http_crash_sleep: float = 0.1  # that each of those takes, so that some are in hand at any moment
 
     patience: float = 30.0  # without any progress, where all is to be done: what ends a run that hangs
 

@@ -40,6 +40,13 @@ def test_the_account_of_a_kill_tells_lost_from_stuck():
     assert account.numbers(stuck={14}) == {"lost": 1, "stuck": 1, "twice": 1, "last_done_s": 1.0}
 
 
+def test_an_event_that_was_repeated_does_not_stand_for_one_that_is_missing():
+    """Else a run would be over before the last event, when as many were repeated as are still to come."""
+    executions = [at(1, number=1), at(2, number=1), at(3, number=2)]
+
+    assert figures.missing(executions, range(1, 4)) == {3}
+
+
 def test_an_event_that_is_early_is_off():
     """300 ms too early is worse than 20 ms too late."""
     assert figures.lateness([-300.0, 0.0, 20.0]) == {"off_p50_ms": 20.0, "off_p99_ms": 300.0, "early_ms": 300.0}
