@@ -104,7 +104,7 @@ ROSTER: tuple[Peer, ...] = (
     ),
     Peer("dramatiq", "`-p 2`, 8 threads each", _dramatiq(tuned=False), "no", "60 s"),
     Peer(
-        "dramatiq tuned", "`-p 2 -t 1`, prefetch 100, heartbeat timeout 10 s, looked at ten times as often",
+        "dramatiq tuned", "`-p 2 -t 1`, prefetch 100, heartbeat timeout 10 s, looked at a hundred times as often",
         _dramatiq("-t", "1", tuned=True), "no", "10 s",
     ),
     Peer("rq", "two `rq worker`, a fork for each job", _rq(tuned=False), "process", "no", 0.1),

@@ -12,7 +12,7 @@ from benchmarks.peers.programs import job
 from benchmarks.peers.programs.producing import Event, Producer, blocking
 
 # A heartbeat is each worker's own, so a short one does no harm to long jobs. As long as a lease of thrice's.
-_OPTIONS = {"heartbeat_timeout": 10_000, "maintenance_chance": 10_000} if os.environ["PEER_TUNED"] else {}
+_OPTIONS = {"heartbeat_timeout": 10_000, "maintenance_chance": 100_000} if os.environ["PEER_TUNED"] else {}
 
 dramatiq.set_broker(RedisBroker(url=os.environ["PEER_URL"], **_OPTIONS))
 
