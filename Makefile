@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each sets up what it needs first, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check parity bench chaos clean
+.PHONY: help setup up demo test check parity bench bench-peers chaos clean
 
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
@@ -39,6 +39,10 @@ bench: ## Measure thrice beside stock Celery, in some ten minutes, and print the
 bench-long: ## The same with more repetitions, in half an hour
 	@sh scripts/setup.sh runtime
 	@python -m benchmarks --long
+
+bench-peers: ## Measure thrice beside eight peers, in half an hour; installs them below build/peers
+	@sh scripts/setup.sh runtime
+	@python -m benchmarks.peers
 
 chaos: ## A million random steps against a model, then 200 kills under load: make chaos STEPS=1000000 KILLS=200 SEED=1
 	@sh scripts/setup.sh dev

@@ -8,8 +8,8 @@ import struct
 import time
 from typing import Any
 
-#: One execution: the number of the event, and CLOCK_MONOTONIC in ns, which is one clock for all processes.
-RECORD = struct.Struct("<qq")
+#: One execution: the number of the event, the process, and CLOCK_MONOTONIC in ns, which is one clock for all of them.
+RECORD = struct.Struct("<iiq")
 
 _records = os.open(os.environ["BENCH_RECORDS"], os.O_APPEND | os.O_WRONLY)
 
@@ -20,7 +20,7 @@ def nothing(_event: Any, _context: Any) -> None:
 
 def stamp(event: Any, _context: Any) -> None:
     """Write down when this event's handler began. One write(2) in append mode: records never mix."""
-    os.write(_records, RECORD.pack(int(event["number"]), time.monotonic_ns()))
+    os.write(_records, RECORD.pack(int(event["number"]), os.getpid(), time.monotonic_ns()))
 
 
 def slow(_event: Any, _context: Any) -> None:

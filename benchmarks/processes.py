@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,22 +70,20 @@ class Tree:
 
     def members(self) -> list[Process]:
         """Those that live now, each parent before its children."""
-        everybody = _everybody()
-        children: dict[int, list[int]] = {}
-        for process in everybody.values():
-            children.setdefault(process.parent, []).append(process.pid)
-        found, open_ = [], [self.root.pid]
-        while open_:
-            pid = open_.pop()
-            if pid in everybody:
-                found.append(everybody[pid])
-                open_ += children.get(pid, [])
+        found = _below(self.root.pid)
         self.seen |= {process.pid: process.started for process in found}
         return found
 
-    def memory(self) -> float:
-        """Memory of all members, in MB (10^6 bytes): PSS, in which a shared page counts once in all."""
-        return sum(_pss(process.pid) for process in self.members()) / 1e6
+    def memory(self, part_of: Callable[[str, str], str] | None = None, parts: Collection[str] = ()) -> float:
+        """Memory of all members, in MB (10^6 bytes): PSS, in which a shared page counts once in all.
+
+        With `part_of`, which is that of `cpu`, only of those that belong to one of `parts`.
+        """
+        members = self.members()
+        if part_of is not None:
+            named = _parts(members, part_of)
+            members = [process for process in members if named[process.pid] in parts]
+        return sum(_pss(process.pid) for process in members) / 1e6
 
     def root_memory(self) -> float:
         """Resident memory of the program itself, in MB (10^6 bytes)."""
@@ -97,11 +95,11 @@ class Tree:
         `part_of(command, part of the parent)` names the part that a process belongs to. A child that ended counts for
         its parent, once that has waited for it: nothing is lost between two calls.
         """
-        parts: dict[int, str] = {}
+        members = self.members()
+        parts = _parts(members, part_of)
         total: dict[str, float] = {}
-        for process in self.members():
-            part = parts[process.pid] = part_of(process.command, parts.get(process.parent, ""))
-            total[part] = total.get(part, 0.0) + process.cpu
+        for process in members:
+            total[parts[process.pid]] = total.get(parts[process.pid], 0.0) + process.cpu
         return total
 
     def send(self, number: signal.Signals, words: str = "") -> None:
@@ -110,6 +108,13 @@ class Tree:
             if words in process.command:
                 with suppress(ProcessLookupError):
                     os.kill(process.pid, number)
+
+    def kill(self, words: str = "") -> None:
+        """SIGKILL the first member whose command line has `words`, and all below it, parents first."""
+        first = next(process for process in self.members() if words in process.command)
+        for process in _below(first.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
 
     def end(self, grace: float = 40.0) -> None:
         """Ask the root to stop, wait for it, and kill what is left after that."""
@@ -137,6 +142,29 @@ def _everybody() -> dict[int, Process]:
                 cpu = sum(map(int, fields[11:15])) / _TICKS
                 found[int(entry.name)] = Process(int(entry.name), int(fields[1]), int(fields[19]), cpu, command)
     return found
+
+
+def _below(root: int) -> list[Process]:
+    """The process `root` and its descendants that live now, each parent before its children."""
+    everybody = _everybody()
+    children: dict[int, list[int]] = {}
+    for process in everybody.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found, open_ = [], [root]
+    while open_:
+        pid = open_.pop()
+        if pid in everybody:
+            found.append(everybody[pid])
+            open_ += children.get(pid, [])
+    return found
+
+
+def _parts(members: Iterable[Process], part_of: Callable[[str, str], str]) -> dict[int, str]:
+    """The part of each of `members`, in which a parent comes before its children, by process id."""
+    parts: dict[int, str] = {}
+    for process in members:
+        parts[process.pid] = part_of(process.command, parts.get(process.parent, ""))
+    return parts
 
 
 def _pss(pid: int) -> int:

@@ -15,9 +15,9 @@ from worker.queue import EventQueue
 class EventPublisher:
     """Publishes from one thread."""
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
-        """Publish to the server of `redis`."""
-        self._queue = EventQueue(redis, Keys())
+    def __init__(self, redis: Redis, settings: Settings, *, countdown: float = 0.0) -> None:
+        """Publish to the server of `redis`; first attempts are due after `countdown` seconds."""
+        self._queue = EventQueue(redis, Keys(), countdown=countdown)
         self._arn = f"arn:aws:lambda:{settings.region}:{settings.account_id}:function:"
 
     def publish(self, function: str, payloads: Sequence[bytes]) -> None:

@@ -7,13 +7,23 @@ from pathlib import Path
 
 from benchmarks.failure import MeasurementFailed
 
-#: What `handler.py`, which may import nothing of ours, writes: the number of the event, and CLOCK_MONOTONIC in ns.
-RECORD = struct.Struct("<qq")
+#: What `handler.py` and `peers/programs/job.py`, which may import nothing of ours, write: the number of the event, the
+#: process, and CLOCK_MONOTONIC in ns.
+RECORD = struct.Struct("<iiq")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One record. `at` is CLOCK_MONOTONIC in ns."""
+
+    number: int
+    process: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The file that `handler.stamp` appends to."""
+    """The file that executions append to."""
 
     path: Path
 
@@ -27,6 +37,11 @@ class Records:
         """How many executions there were."""
         return self.path.stat().st_size // RECORD.size
 
+    def executions(self) -> list[Execution]:
+        """All there are, in the order in which they were written."""
+        whole = self.path.read_bytes()
+        return [Execution(*fields) for fields in RECORD.iter_unpack(whole[: len(whole) // RECORD.size * RECORD.size])]
+
     def since(self, moments: Mapping[int, int]) -> list[float]:
         """Milliseconds from the moment of each number (CLOCK_MONOTONIC in ns) until it began first, in order of size.
 
@@ -34,8 +49,8 @@ class Records:
             MeasurementFailed: some never began.
         """
         began: dict[int, int] = {}
-        for number, moment in RECORD.iter_unpack(self.path.read_bytes()):
-            began[number] = min(moment, began.get(number, moment))
+        for each in self.executions():
+            began[each.number] = min(each.at, began.get(each.number, each.at))
         if never := moments.keys() - began.keys():
             raise MeasurementFailed(f"{len(never)} of {len(moments)} messages never ran, {min(never)} among them")
         return sorted((began[number] - moment) / 1e6 for number, moment in moments.items())

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -47,7 +48,7 @@ class ThriceSystem:
 
     def __init__(self, folder: Path) -> None:
         """Start it in `folder` and wait until it is ready."""
-        self._settings = config_settings.load(data_dir=folder / "data", port=_free_port())
+        self._settings = config_settings.load(data_dir=folder / "data", port=free_port())
         self.records = Records.new(folder / "records")
         output = folder / "up.txt"
         own = {
@@ -66,30 +67,31 @@ class ThriceSystem:
         self.publisher = EventPublisher(self.redis, self._settings)
 
     def create_function(
-        self, handler: str, name: str | None = None, *, reserved_concurrency: int | None = None
+        self,
+        handler: str,
+        name: str | None = None,
+        *,
+        reserved_concurrency: int | None = None,
+        code: Path = _CODE,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        """Create the function that runs `handler` of handler.py, under that name if there is no other.
+        """Create the function that runs `handler` of `code`, under that name if there is no other.
+
+        It is told by `variables` where its records are; those of handler.py by default.
 
         Raises:
             MeasurementFailed: the gateway did not do it.
         """
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
-            archive.writestr("app.py", _CODE.read_text())
-        credentials = read_credentials(self._settings)
-        client = boto3.client(
-            "lambda",
-            endpoint_url=self._settings.gateway_url,
-            region_name=self._settings.region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-        )
+            archive.writestr("app.py", code.read_text())
+        client = self.client()
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        variables = {"BENCH_RECORDS": str(self.records.path)}
+        variables = variables or {"BENCH_RECORDS": str(self.records.path)}
         try:
             client.create_function(
                 FunctionName=name or handler, Runtime=own_runtime(), Role=role, Handler=f"app.{handler}",
-                Code={"ZipFile": package.getvalue()}, Environment={"Variables": variables},
+                Code={"ZipFile": package.getvalue()}, Environment={"Variables": dict(variables)},
             )  # fmt: skip
             if reserved_concurrency is not None:
                 client.put_function_concurrency(
@@ -97,6 +99,21 @@ class ThriceSystem:
                 )
         except (BotoCoreError, ClientError) as error:
             raise MeasurementFailed(f"the function {name or handler} was not created: {error}") from error
+
+    def client(self) -> Any:
+        """A client of Lambda for the gateway."""
+        credentials = read_credentials(self._settings)
+        return boto3.client(
+            "lambda",
+            endpoint_url=self._settings.gateway_url,
+            region_name=self._settings.region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+        )
+
+    def publisher_of_later(self, countdown: float) -> EventPublisher:
+        """A publisher of events that are due after `countdown` seconds."""
+        return EventPublisher(self.redis, self._settings, countdown=countdown)
 
     def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
         """Put `count` events on the queue; `payload` makes that of each from its number."""
@@ -149,6 +166,14 @@ class ThriceSystem:
         """CPU seconds so far, by part."""
         return self.tree.cpu(_part_of)
 
+    def worker_memory(self) -> float:
+        """PSS of the workers and their handlers, in MB (10^6 bytes)."""
+        return self.tree.memory(_part_of, {"workers", "handlers"})
+
+    def kill_worker(self) -> None:
+        """SIGKILL one worker with its handlers. `thrice up` starts another by itself."""
+        self.tree.kill(_WORKER)
+
     def close(self) -> None:
         """Stop everything."""
         self.redis.close()
@@ -168,7 +193,8 @@ def _part_of(command: str, parent: str) -> str:
     return next((part for words, part in parts.items() if words in command), "thrice up")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

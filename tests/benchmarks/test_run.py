@@ -1,48 +1,13 @@
 """The suite as a user runs it, with sizes that mean nothing."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from benchmarks.measurements import ALL
+from tests.benchmarks.suite import start, systems_in
 from tests.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def short_folder() -> Iterator[Path]:
-    """A folder for all that the suite makes; its path is short enough for the sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="bench-test-", ignore_cleanup_errors=True) as path:
-        yield Path(path)
-
-
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
-    """The suite as a process."""
-    command = [sys.executable, "-m", "benchmarks", "--tiny", "--output", str(folder / "bench.json"), *arguments]
-    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
-    with (folder / "output.txt").open("w") as output:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output, text=True)
-
-
-def systems_in(folder: Path) -> list[str]:
-    """The command lines of all processes that work in the suite's temporary folder or were told of it."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            command = (entry / "cmdline").read_text()
-            told = str(folder) in command + (entry / "environ").read_text(errors="replace")
-            if (told or (entry / "cwd").readlink().is_relative_to(folder)) and "--tiny" not in command:
-                found.append(command)
-    return found
 
 
 def test_a_run_ends_with_the_table_and_the_promised_json(short_folder):
