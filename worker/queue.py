@@ -259,7 +259,8 @@ class _Overlap:
     def __init__(self, redis: Redis, script: Script) -> None:
         self._redis = redis
         self._script = script
-        self._connection: Any = None
+        self._connection: Any = None  # from the second call on
+        self._is_known = False  # to the server: the script
         self._is_waiting = False
 
     def send(self, keys: Sequence[Any], args: Sequence[Any]) -> None:
@@ -268,10 +269,12 @@ class _Overlap:
         Raises:
             RedisError: that one was refused, or its outcome is unknown.
         """
-        if self._connection is None:
-            self._script.run(self._redis, keys, args)  # from then on the server knows the script
-            self._connection = self._redis.connection_pool.get_connection()
+        if not self._is_known:
+            self._script.run(self._redis, keys, args)
+            self._is_known = True
             return
+        if self._connection is None:
+            self._connection = self._redis.connection_pool.get_connection()
         packed = self._connection.pack_command("EVALSHA", self._script.sha, len(keys), *keys, *args)
         self.wait()
         self._connection.send_packed_command(packed)
