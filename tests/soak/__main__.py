@@ -1,4 +1,4 @@
-"""`python -m tests.soak [--minutes 10] [--seed N]`: one night, its report, and an exit status: 1 if a promise was broken."""
+"""`python -m tests.soak [--minutes 10] [--seed N]`: one night, its report; exit status 1 if a promise was broken."""
 
 import argparse
 import json

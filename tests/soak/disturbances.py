@@ -65,10 +65,13 @@ class Disturber:
             sending = self.load.send(CANARY)
             if sending.status == 202:
                 with suppress(AssertionError):
-                    wait_until(lambda: self.system.journal.has_ended(CANARY, sending.number), "it ran", CANARY_TAKES)
+                    self._wait_for_canary(sending.number)
                 break
             pause(0.05)
         return time.monotonic() - since
+
+    def _wait_for_canary(self, number: int) -> None:
+        wait_until(lambda: self.system.journal.has_ended(CANARY, number), f"canary {number} has run", CANARY_TAKES)
 
     def note_held(self, pid: int) -> None:
         """Look up what the worker process `pid` holds, which will renew its leases no more."""

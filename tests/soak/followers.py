@@ -1,4 +1,4 @@
-"""Two who look on as a user would: one follows records until each event has ended, one empties the queue of dead letters."""
+"""Who looks on as a user would: one follows records until each event has ended, one empties the dead-letter queue."""
 
 import json
 import threading

@@ -1,7 +1,7 @@
-"""The functions of a night: three that do their work, seven that misbehave, and two whose dead letters go nowhere at times.
+"""The functions of a night: some do their work, some misbehave, and the dead letters of two go nowhere at times.
 
-Each has a rate, and an end that its events must come to. What misbehaves is walled in by limits of its own, and must not
-keep the others from running.
+Each has a rate, and an end that its events must come to. What misbehaves is walled in by limits of its own, and must
+not keep the others from running.
 """
 
 from collections.abc import Callable, Mapping
@@ -80,7 +80,8 @@ FUNCTIONS = (
     _misbehaving("exits", "os._exit(3)"),
     _misbehaving(
         "forks",
-        "while True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.2)",
+        "while True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(1)",
+        every=40.0,
         needs_walls=True,
     ),
     _misbehaving(

@@ -1,7 +1,7 @@
-"""What handlers tell while they run: when they begin, and when they are about to answer. Kept here, outside of the system.
+"""What handlers tell while they run: when they begin, and when they are about to answer. Kept outside of the system.
 
-Handlers live behind walls and see no file of ours; the network is the machine's, so they tell it over loopback, and wait
-until it is written down. Nothing that is done to the system reaches this process: what was told stays told.
+Handlers live behind walls and see no file of ours; the network is the machine's, so they tell it over loopback, and
+wait until it is written down. Nothing that is done to the system reaches this process: what was told stays told.
 
 The answer to a line is how often the event of that number had been about to answer before: what is to fail at its first
 run only needs to know.

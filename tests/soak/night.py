@@ -4,11 +4,11 @@ All that is disturbed is undone before anything is judged. Each wait has a bound
 the verdict, which then knows that the system did not settle.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tests.soak.followers import DeadLetters, Records
 from tests.soak.functions import CANARY, Function
 from tests.soak.load import Load, Writer
 from tests.soak.schedule import Disturbance, Kind, Pace, plan
-from tests.soak.system import PARTS, System, pause
+from tests.soak.system import AWAY, PARTS, System, pause
 from tests.waiting import wait_until
 from worker.ledger import Account
 
@@ -83,7 +83,7 @@ def _spend(night: Night, system: System, say: Say) -> Books:
     seer.join()
     books = _look(night, system, disturber, performed, writer, records, dead_letters, before)
     system.stop()
-    _wait(lambda: not system.survivors(), "every process has ended", 15)
+    _wait(lambda: not system.survivors(), 15)
     return replace(books, survivors=system.survivors(), unsettled=unsettled)
 
 
@@ -145,27 +145,19 @@ def _settle(system: System, records: Records, dead_letters: DeadLetters) -> str:
         (dead_letters.is_empty, "all dead letters are taken"),
         (lambda: not leftovers(system.look(), DOCUMENTED), "nothing is left in hand, of the living or the dead"),
     ]
-    return "; ".join(
-        f"waited {PATIENCE:g} s in vain until {what}"
-        for holds, what in waits
-        if not _wait(lambda holds=holds: _insistent(system, holds), what, PATIENCE)
-    )
+    in_vain = [what for holds, what in waits if not _wait(holds, PATIENCE)]
+    return "; ".join(f"waited {PATIENCE:g} s in vain until {what}" for what in in_vain)
 
 
-def _insistent(system: System, holds: Callable[[], object]) -> bool:
-    try:
-        return bool(system.insist(holds, "there is an answer", 5))
-    except AssertionError:
-        return False
-
-
-def _wait(holds: Callable[[], object], what: str, timeout: float) -> bool:
-    try:
-        wait_until(lambda: holds() or pause(0.2), what, timeout)
-    except AssertionError as error:
-        print(error, file=sys.stderr)
-        return False
-    return True
+def _wait(holds: Callable[[], object], timeout: float) -> bool:
+    """Whether something holds within so many seconds. Who cannot answer is asked again."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        with suppress(*AWAY):
+            if holds():
+                return True
+        pause(0.2)
+    return False
 
 
 def _look(

@@ -84,7 +84,7 @@ def text(books: Books, judged: Mapping[str, Sequence[str]]) -> str:
     lines += ["|---|--:|--:|--:|--:|--:|--:|--:|"]
     lines += [
         f"| {name} | {one['accepted']:,} | {one['not_accepted']:,} | {one['succeeded']:,} | {one['dead_lettered']:,} | "
-        f"{one['dropped']:,} | {one['retried']:,} | {one['runs_too_many'] if one['runs_too_many'] is not None else ''} |"
+        f"{one['dropped']:,} | {one['retried']:,} | {_count(one['runs_too_many'])} |"
         for name, one in found["functions"].items()
     ]
     lines += ["", "Answers: " + ", ".join(f"{status}: {count:,}" for status, count in found["answers"].items()) + "."]
@@ -125,6 +125,10 @@ def _growth(growth: Mapping[str, Any]) -> str:
 
 def _status(status: int) -> str:
     return "no answer" if status == UNANSWERED else str(status)
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
 def _seconds(value: float | None) -> str:

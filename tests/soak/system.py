@@ -27,7 +27,7 @@ from tests.soak.books import Vital, Vitals
 from tests.soak.disk import Disk, NotMounted
 from tests.soak.functions import DEAD_LETTERS, FUNCTIONS, QUEUE_AT_TIMES, TOPIC_AT_TIMES, Function
 from tests.soak.journal import Journal
-from tests.system.running import BIN, RunningSystem, zipped
+from tests.system.running import BIN, RunningSystem
 from tests.waiting import wait_until
 from worker.keys import Keys
 from worker.ledger import Ledger
@@ -151,7 +151,7 @@ class System:
 
     def pid(self, part: str) -> int:
         """The process of a part; waits for it while `thrice up` is about to start it again."""
-        return wait_until(lambda: self.pids().get(part), f"there is a process of {part}", 60)
+        return wait_until(lambda: self.pids().get(part, 0), f"there is a process of {part}", 60)
 
     def kill(self, part: str) -> int:
         """SIGKILL a part; the id that its process had."""
@@ -170,14 +170,15 @@ class System:
 
     def insist(self, action: Callable[[], T], description: str, timeout: float = 90.0) -> T:
         """Do something as soon as it can be done."""
+        answers: list[T] = []
 
-        def done() -> tuple[T] | None:
-            try:
-                return (action(),)
-            except AWAY:
-                return None
+        def is_done() -> bool:
+            with suppress(*AWAY):
+                answers.append(action())
+            return bool(answers)
 
-        return wait_until(done, description, timeout)[0]
+        wait_until(is_done, description, timeout)
+        return answers[0]
 
     def restart(self) -> str:
         """`thrice restart`; why it failed, or nothing."""

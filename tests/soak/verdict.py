@@ -123,7 +123,8 @@ def _failed_deliveries_show(books: Books) -> Iterable[str]:
         if not outcomes["failed"] <= counted <= outcomes["failed"] + unsure:
             yield f"{one.function.name}: {outcomes['failed']} failed by the records, {counted} by the ledger"
         if counted != one.counted_dead_letter_errors:
-            yield f"{one.function.name}: {counted} failed by the ledger, {one.counted_dead_letter_errors} by the metrics"
+            metrics = one.counted_dead_letter_errors
+            yield f"{one.function.name}: {counted} failed by the ledger, {metrics} by the metrics"
 
 
 def _objects_are_kept(books: Books) -> Iterable[str]:
