@@ -49,7 +49,8 @@ class Disk:
         """Take all that is free, to the last byte."""
         with self.ballast.open("ab") as file, suppress(OSError):
             free = os.statvfs(self.path)
-            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+            if free.f_bavail:
+                os.posix_fallocate(file.fileno(), file.tell(), free.f_bavail * free.f_frsize)
             while True:
                 os.write(file.fileno(), bytes(4096))
 

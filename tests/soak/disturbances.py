@@ -6,6 +6,7 @@ looked up, so that the verdict knows which events may have run again.
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -133,12 +134,22 @@ def _standing_still(pid: int) -> Iterator[None]:
 
 @contextmanager
 def _fill_disk(self: Disturber, _: Disturbance, __: list[str]) -> Iterator[None]:
-    assert self.system.disk is not None, "it is planned only where there is a disk"
-    self.system.disk.fill()
+    disk = self.system.disk
+    assert disk is not None, "it is planned only where there is a disk"
+    over = threading.Event()
+
+    def fill_on() -> None:
+        while not over.wait(0.2):
+            disk.fill()  # what others free meanwhile is filled, too
+
+    filling = threading.Thread(target=fill_on, daemon=True)
+    filling.start()
     try:
         yield
     finally:
-        self.system.disk.free()
+        over.set()
+        filling.join()
+        disk.free()
 
 
 @contextmanager

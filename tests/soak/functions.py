@@ -64,6 +64,13 @@ def _misbehaving(name: str, body: str, **fields: Any) -> Function:
     return Function(name, source, settings=settings, **usual | fields)
 
 
+#: As many processes as it may have, or many enough: they sleep, so that who else uses the machine is not held up.
+_BOMB = """
+for _ in range(400):
+    if not os.fork(): time.sleep(600)
+while True: time.sleep(1)
+"""
+
 FUNCTIONS = (
     Function("steady", _WORK, share=0.75, event={"takes": 0.02}),
     Function("slow", _WORK, share=0.1, event={"takes": 1.5}),
@@ -78,12 +85,7 @@ FUNCTIONS = (
     _misbehaving("leaks", "kept = []\nwhile True: kept.append(os.urandom(1 << 20))"),
     _misbehaving("loops", "while True: pass"),
     _misbehaving("exits", "os._exit(3)"),
-    _misbehaving(
-        "forks",
-        "while True:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(1)",
-        every=40.0,
-        needs_walls=True,
-    ),
+    _misbehaving("forks", _BOMB, needs_walls=True),
     _misbehaving(
         "fills-its-tmp",
         "with open('/tmp/all', 'wb') as file:\n    while True: file.write(bytes(1 << 20))",
