@@ -81,10 +81,10 @@ def text(books: Books, judged: Mapping[str, Sequence[str]]) -> str:
         "",
         "| function | accepted | not accepted | succeeded | dead-lettered | dropped | retried | runs too many |",
     ]
-    lines += ["|---|--:|--:|--:|--:|--:|--:|--:|"]
+    lines += ["|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     lines += [
         f"| {name} | {one['accepted']:,} | {one['not_accepted']:,} | {one['succeeded']:,} | {one['dead_lettered']:,} | "
-        f"{one['dropped']:,} | {one['retried']:,} | {_count(one['runs_too_many'])} |"
+        f"{one['dropped']:,} | {one['dead_letter_errors']:,} | {one['retried']:,} | {_count(one['runs_too_many'])} |"
         for name, one in found["functions"].items()
     ]
     lines += ["", "Answers: " + ", ".join(f"{status}: {count:,}" for status, count in found["answers"].items()) + "."]

@@ -47,7 +47,7 @@ LASTS: dict[Kind, tuple[float, float]] = {
 #: These last as long in the short form: the lease is the same, and so is the time that a restart may take.
 _NEVER_SHORTER = {Kind.STOP_WORKER_LONG, Kind.RESTART}
 
-#: These act on the same thing, and never at once. A worker is chosen by its number: there are two.
+#: What each acts on, where several act on the same. The two workers count as one: somebody is to work.
 _SUBJECT: dict[Kind, str] = {
     Kind.KILL_WORKER: "worker",
     Kind.STOP_WORKER: "worker",
@@ -95,6 +95,11 @@ class Disturbance:
         return self.at + self.lasts
 
 
+def subject(kind: Kind) -> str:
+    """What it acts on: two kinds that act on the same are never done at once."""
+    return _SUBJECT.get(kind, kind)
+
+
 def plan(seed: int, seconds: float, kinds: Collection[Kind], pace: Pace) -> list[Disturbance]:
     """The disturbances of a night, in the order in which they begin; all have ended after `seconds`."""
     chance = random.Random(seed)
@@ -122,9 +127,9 @@ def _in_turn(chance: random.Random, kinds: Collection[Kind], turns: int) -> Iter
 def _may_overlap(planned: list[Disturbance], kind: Kind, earliest: float) -> bool:
     """Whether `kind` may begin before all that was planned has ended; those that end before the last began have."""
     going_on = [one for one in planned if one.ends > planned[-1].at or one is planned[-1]]
-    subjects = [_SUBJECT.get(one.kind, one.kind) for one in going_on]
+    subjects = [subject(one.kind) for one in going_on]
     is_alone = kind in _ALONE or any(one.kind in _ALONE for one in going_on)
-    return not is_alone and _SUBJECT.get(kind, kind) not in subjects and planned[-1].at < earliest
+    return not is_alone and subject(kind) not in subjects and planned[-1].at < earliest
 
 
 def _measured(one: Disturbance, planned: list[Disturbance]) -> Disturbance:
