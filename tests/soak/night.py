@@ -31,6 +31,9 @@ PATIENCE = 120.0
 PROGRESS = 15.0
 SEE = 1.0
 
+#: A night in which each kind comes once is over so many seconds after the last one.
+AFTER_THE_LAST = 3.0
+
 Say = Callable[[str], None]
 
 
@@ -58,6 +61,8 @@ def _spend(night: Night, system: System, say: Say) -> Books:
         say(f"skipped: {what}: {why}")
     kinds = night.kinds - ({Kind.FILL_DISK} if system.disk is None else set())
     planned = plan(night.seed, night.seconds, kinds, night.pace)
+    if night.pace.is_once:
+        night = replace(night, seconds=max(one.ends for one in planned) + AFTER_THE_LAST)
     load, writer = Load(system, night.rate), Writer(system)
     records, dead_letters = Records(system, load), DeadLetters(system)
     load.began = time.monotonic()

@@ -72,11 +72,11 @@ class Pace:
     rest: tuple[float, float]  # seconds between the end of one and the beginning of the next
     overlap: float  # how likely the next one begins while this one lasts, from 0 to 1
     shortened: float = 1.0  # what how long each lasts is multiplied by, where that may be
-    turns: int = 1_000  # how often each kind comes at most
+    is_once: bool = False  # whether each kind comes once, and no more
 
 
 LONG = Pace(rest=(5.0, 10.0), overlap=0.35)
-SHORT = Pace(rest=(1.0, 2.0), overlap=0.6, shortened=0.5, turns=1)
+SHORT = Pace(rest=(1.0, 2.0), overlap=0.6, shortened=0.5, is_once=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def plan(seed: int, seconds: float, kinds: Collection[Kind], pace: Pace) -> list
     chance = random.Random(seed)
     planned: list[Disturbance] = []
     earliest = chance.uniform(*pace.rest)
-    for kind in _in_turn(chance, kinds, pace.turns):
+    for kind in _in_turn(chance, kinds, is_once=pace.is_once):
         lasts = chance.uniform(*LASTS.get(kind, (0.0, 0.0)))
         if kind not in _NEVER_SHORTER:
             lasts *= pace.shortened
@@ -119,9 +119,11 @@ def plan(seed: int, seconds: float, kinds: Collection[Kind], pace: Pace) -> list
     return [_measured(one, planned) for one in planned]
 
 
-def _in_turn(chance: random.Random, kinds: Collection[Kind], turns: int) -> Iterator[Kind]:
-    for _ in range(turns):
+def _in_turn(chance: random.Random, kinds: Collection[Kind], *, is_once: bool) -> Iterator[Kind]:
+    while kinds:
         yield from chance.sample(sorted(kinds), len(kinds))
+        if is_once:
+            return
 
 
 def _may_overlap(planned: list[Disturbance], kind: Kind, earliest: float) -> bool:
