@@ -16,7 +16,7 @@ UNANSWERED = 0
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One request, and what became of it. Times are those of `time.monotonic`."""
+    """One request, and what became of it. Times are seconds after the beginning of the load."""
 
     number: int
     due: float

@@ -3,7 +3,6 @@
 It is a tmpfs, and mounting one takes root (or CAP_SYS_ADMIN). Where that is not permitted there is no such disk.
 """
 
-import os
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,12 +46,11 @@ class Disk:
 
     def fill(self) -> None:
         """Take all that is free, to the last byte."""
-        with self.ballast.open("ab") as file, suppress(OSError):
-            free = os.statvfs(self.path)
-            if free.f_bavail:
-                os.posix_fallocate(file.fileno(), file.tell(), free.f_bavail * free.f_frsize)
-            while True:
-                os.write(file.fileno(), bytes(4096))
+        with self.ballast.open("ab", buffering=0) as file:
+            for size in (1 << 20, 4096):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
 
     def free(self) -> None:
         """Give it back."""

@@ -92,7 +92,7 @@ class Load:
     def _send(self, function: Function, number: int, due: float) -> Sending:
         payload = json.dumps({"number": number, "takes": 0, **function.event})
         status, request_id = _invoke(self._client, function.name, payload)
-        sending = Sending(number, due, time.monotonic(), status, request_id)
+        sending = Sending(number, due - self.began, time.monotonic() - self.began, status, request_id)
         with self._lock:
             self._sendings[function.name].append(sending)
         return sending

@@ -174,6 +174,11 @@ def test_night_that_kept_everything_has_no_complaint():
             "every disturbance took place and was undone",
             "thrice restart at 5 s: no",
         ),
+        (
+            broken(performed=[Performed(Disturbance(Kind.FILL_DISK, 5.0, 4.0, 1, is_measured=True), 5.0, 9.0)]),
+            "every disturbance took place and was undone",
+            "no request was refused; was it full?",
+        ),
         (broken(performed=[replace(RESTART, recovery=61.0)]), "the system recovers", "nothing ran for 61.0 s"),
         (broken(missing=["gateway"]), "every part lives, and ended only when killed", "gateway does not run"),
         (

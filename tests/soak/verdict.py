@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from tests.chaos.accounting import contradictions, miscounted, unkept
-from tests.soak.books import UNANSWERED, Books, FunctionBooks
+from tests.soak.books import UNANSWERED, Books, FunctionBooks, Performed
 from tests.soak.functions import DEAD_LETTERS
 from tests.soak.schedule import Kind
+
+#: What these fill refuses events; where none was refused they did not do what they are for.
+_FILL = {Kind.FILL_DISK, Kind.FILL_REDIS}
 
 #: So many events one worker may repeat of which nobody could see what it held: its slots, and as many taken beforehand.
 REPEATED_UNSEEN = 32
@@ -142,20 +145,27 @@ def _answers_are_right(books: Books) -> Iterable[str]:
 
 def _restarts_refuse_nobody(books: Books) -> Iterable[str]:
     for restart in books.of(Kind.RESTART):
-        refused = Counter(
-            sending.status
-            for one in books.functions
-            for sending in one.sendings
-            if sending.status != 202 and restart.began <= sending.due <= restart.ended
-        )
+        refused = _refused(books, restart)
         if refused:
             yield f"during the restart at {restart.began:.0f} s requests were answered {dict(refused)}"
+
+
+def _refused(books: Books, during: Performed) -> Counter[int]:
+    """How the requests were answered that were not accepted, of those that were due during a disturbance."""
+    return Counter(
+        sending.status
+        for one in books.functions
+        for sending in one.sendings
+        if sending.status != 202 and during.began <= sending.due <= during.ended
+    )
 
 
 def _everything_was_done(books: Books) -> Iterable[str]:
     for one in books.performed:
         if one.trouble:
             yield f"{one.disturbance.kind} at {one.began:.0f} s: {one.trouble}"
+        if one.disturbance.kind in _FILL and one.disturbance.is_measured and not _refused(books, one):
+            yield f"{one.disturbance.kind} at {one.began:.0f} s: no request was refused; was it full?"
 
 
 def _it_recovers(books: Books) -> Iterable[str]:
