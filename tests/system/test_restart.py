@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.system.running import BIN, RunningSystem
 from tests.waiting import wait_until
@@ -38,6 +39,8 @@ def parts(system: RunningSystem) -> dict[str, int]:
     return found
 
 
+# A kept connection that the old gateway closes under a request: boto3 sends it again, and leaves the socket to the GC.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_restart_under_load_refuses_nobody_and_runs_nothing_twice(
     start_up: Callable[..., RunningSystem], tmp_path: Path
 ):
