@@ -26,6 +26,7 @@ from producers.errors import ApiError
 from producers.gateway import refusals
 from producers.gateway.body import Body, CallerGone, Receive, Spooling, received, without_aws_chunked
 from producers.gateway.errors import serialize_error
+from producers.gateway.full_disk import FullDisk
 from producers.gateway.head import Head
 from producers.gateway.model import Operation, Service, load_services
 from producers.gateway.parse import Parameters, parse, parse_form
@@ -70,6 +71,7 @@ class Gateway:
         clock: Clock,
         credentials: Mapping[str, str],
         internal: AsgiApp,
+        full_disk: FullDisk | None = None,
         on_startup: Sequence[Hook] = (),
         on_shutdown: Sequence[Hook] = (),
     ) -> None:
@@ -77,6 +79,7 @@ class Gateway:
 
         `services` maps botocore's service names to the objects whose methods are the operations; `credentials` access
         keys to secrets. `clock` must be the machine's own: callers sign with theirs. The hooks may be coroutines.
+        `full_disk` is that of a Redis on this machine.
         """
         self._services = load_services(services)
         self._router = Router(self._services)
@@ -84,6 +87,7 @@ class Gateway:
         self._validator = Validator(settings.account_id)
         self._uploads = settings.folder / "tmp"
         self._internal = internal
+        self._full_disk = full_disk
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
@@ -147,6 +151,8 @@ class Gateway:
             parameters = self._validator.check(operation, parse(route, head, body.data, form))
             request = _request(head, operation, caller, body, request_id)
             result = await self._call(operation, request, parameters, receive)
+            if self._full_disk is not None and head.method not in {"GET", "HEAD"}:
+                await self._full_disk.check()
             return serialize(operation, result, request_id)
 
     async def _call(self, operation: Operation, request: Request, parameters: Parameters, receive: Receive) -> Any:
