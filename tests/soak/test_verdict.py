@@ -209,6 +209,19 @@ def test_what_a_lost_worker_held_may_run_again():
     assert REPEATS in complaints(replace(twice, held=["w1"]))
 
 
+def test_what_redis_could_not_write_down_may_run_again():
+    """Only if it was killed while its disk was full, or before it had tried again."""
+    twice = with_function(WORKED, runs={1: 1, 2: 2})
+    full = Performed(Disturbance(Kind.FILL_DISK, 5.0, 4.0, 1), 5.0, 9.0)
+
+    def killed(at: float) -> Books:
+        return replace(twice, performed=[full, Performed(Disturbance(Kind.KILL_REDIS, at, 0.0, 1), at, at)])
+
+    assert complaints(killed(8.0)) == complaints(killed(10.0)) == {}
+    assert REPEATS in complaints(killed(4.0))
+    assert REPEATS in complaints(killed(12.0))
+
+
 def test_every_promise_can_be_broken():
     """The table above has each of them."""
     mark = next(mark for mark in test_each_broken_promise_is_noticed.pytestmark if mark.name == "parametrize")
