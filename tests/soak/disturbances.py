@@ -136,20 +136,29 @@ def _standing_still(pid: int) -> Iterator[None]:
 def _fill_disk(self: Disturber, _: Disturbance, __: list[str]) -> Iterator[None]:
     disk = self.system.disk
     assert disk is not None, "it is planned only where there is a disk"
+    try:
+        with _again_and_again(disk.fill):  # what others free meanwhile is filled, too
+            yield
+    finally:
+        disk.free()
+
+
+@contextmanager
+def _again_and_again(action: Callable[[], None]) -> Iterator[None]:
     over = threading.Event()
 
-    def fill_on() -> None:
+    def go_on() -> None:
         while not over.wait(0.2):
-            disk.fill()  # what others free meanwhile is filled, too
+            with suppress(RedisError):
+                action()
 
-    filling = threading.Thread(target=fill_on, daemon=True)
-    filling.start()
+    hand = threading.Thread(target=go_on, daemon=True)
+    hand.start()
     try:
         yield
     finally:
         over.set()
-        filling.join()
-        disk.free()
+        hand.join()
 
 
 @contextmanager
@@ -157,11 +166,15 @@ def _fill_redis(self: Disturber, _: Disturbance, __: list[str]) -> Iterator[None
     redis = self.system.redis
 
     def fill() -> None:
-        redis.config_set("maxmemory", str(int(redis.info("memory")["used_memory"]) + LEFT))
+        memory = redis.info("memory")  # what is used goes up and down by itself: the limit only goes down
+        least = int(memory["used_memory"]) + LEFT
+        if not 0 < int(memory["maxmemory"]) <= least:
+            redis.config_set("maxmemory", str(least))
 
     self.system.insist(fill, "Redis is full")
     try:
-        yield
+        with _again_and_again(fill):
+            yield
     finally:
         self.system.insist(lambda: redis.config_set("maxmemory", "0"), "Redis has room again")
 

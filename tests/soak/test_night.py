@@ -25,4 +25,4 @@ def test_short_night_keeps_every_promise(request: pytest.FixtureRequest, short_f
     request.node.add_report_section("call", "night", "\n".join([*told, report.text(books, judged)]))
 
     assert {promise: complaints for promise, complaints in judged.items() if complaints} == {}
-    assert all(one.runs for one in books.functions if one.function.is_numbered)
+    assert all(one.runs for one in books.functions if one.function.share)
