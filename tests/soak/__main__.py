@@ -26,7 +26,9 @@ def main() -> int:
     pace = SHORT if given.short else LONG
     print(f"soak: seed {given.seed}, {given.minutes:g} minutes, {given.rate:g} events a second")
     print(f"soak: attempts follow each other after {COUNTDOWNS} s, not after the 0,60,120 s of AWS")
-    night = Night(seed=given.seed, seconds=given.minutes * 60, rate=given.rate, pace=pace)
+    night = Night(
+        seed=given.seed, seconds=given.minutes * 60, rate=given.rate, pace=pace, logs=given.output.with_suffix(".logs")
+    )
     with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         books = night.spend(Path(folder), lambda line: print(f"soak: {line}", flush=True))
     judged = judge(books)

@@ -46,6 +46,7 @@ class Night:
     rate: float  # events in a second
     pace: Pace
     kinds: frozenset[Kind] = frozenset(Kind)
+    logs: Path | None = None  # a folder in which the logs are kept
 
     def spend(self, folder: Path, say: Say) -> Books:
         """All of it, in an empty folder with a short path. `say` gets a line for everything that happens."""
@@ -53,6 +54,8 @@ class Night:
         try:
             return _spend(self, system, say)
         finally:
+            if self.logs is not None:
+                system.keep_logs(self.logs)
             system.close()
 
 

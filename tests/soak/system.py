@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -228,6 +229,11 @@ class System:
         with suppress(OSError):
             self.see()
         self.up.stop()
+
+    def keep_logs(self, folder: Path) -> None:
+        """Put what `thrice up` and the parts have said into `folder`."""
+        shutil.copytree(self.up.folder / "data" / "logs", folder, dirs_exist_ok=True)
+        shutil.copy(self.up.output, folder / "up.txt")
 
     def close(self) -> None:
         """Leave nothing behind, whatever came before."""

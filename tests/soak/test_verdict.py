@@ -209,6 +209,18 @@ def test_what_a_lost_worker_held_may_run_again():
     assert REPEATS in complaints(replace(twice, held=["w1"]))
 
 
+def test_part_that_was_killed_may_not_start_on_a_full_disk():
+    """It ends a few times more; another part does not."""
+    full = Performed(Disturbance(Kind.FILL_DISK, 5.0, 4.0, 1), 5.0, 9.0)
+    kill = Performed(Disturbance(Kind.KILL_WORKER, 6.0, 0.0, 2), 6.0, 6.0)
+    books = broken(performed=[full, kill], killed={"worker-2": 1}, exited={"worker-2": 4})
+
+    assert complaints(books) == {}
+    assert complaints(replace(books, exited={"worker-2": 7})) != {}
+    assert complaints(replace(books, exited={"worker-2": 1, "worker-1": 1})) != {}
+    assert complaints(replace(books, performed=[full, replace(kill, began=20.0)])) != {}
+
+
 def test_what_redis_could_not_write_down_may_run_again():
     """Only if it was killed while its disk was full, or before it had tried again."""
     twice = with_function(WORKED, runs={1: 1, 2: 2})

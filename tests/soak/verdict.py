@@ -20,6 +20,19 @@ REPEATED_UNSEEN = 32
 #: How many workers there are.
 WORKERS = 2
 
+#: Which part each kills.
+_KILLED = {
+    Kind.KILL_WORKER: "worker",
+    Kind.KILL_GATEWAY: "gateway",
+    Kind.KILL_SCHEDULER: "scheduler",
+    Kind.KILL_REDIS: "redis",
+}
+
+#: How long after a kill a part is started, in seconds, and how often it may try in vain while the disk is full: the
+#: pauses between are 0.5, 1, 2, 4 and 8 s.
+STARTS_WITHIN = 10.0
+TRIES = 5
+
 #: Redis tries again every second to write down what it could not, while its disk was full. Twice that, in seconds.
 WRITTEN_DOWN_WITHIN = 2.0
 
@@ -191,8 +204,20 @@ def _parts_live(books: Books) -> Iterable[str]:
         yield f"{name} does not run"
     for name in sorted({*books.exited, *books.killed}):
         exited, killed = books.exited.get(name, 0), books.killed.get(name, 0)
-        if exited != killed:
+        if not killed <= exited <= killed + TRIES * _starts_on_full_disk(books, name):
             yield f"{name} was killed {killed} times, and ended {exited} times"
+
+
+def _starts_on_full_disk(books: Books, part: str) -> int:
+    """How often a part was killed while the disk was full: it may not find room for its folders, and end again."""
+    full = [(one.began, one.ended) for one in books.of(Kind.FILL_DISK)]
+    kills = [
+        kill.began
+        for kill in books.performed
+        if part
+        in {_KILLED.get(kill.disturbance.kind), f"{_KILLED.get(kill.disturbance.kind)}-{kill.disturbance.worker}"}
+    ]
+    return sum(any(since - STARTS_WITHIN <= at <= until for since, until in full) for at in kills)
 
 
 def _nothing_is_left_running(books: Books) -> Iterable[str]:
