@@ -36,7 +36,8 @@ def main() -> int:
     print(report.text(books, judged))
     given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(json.dumps(report.document(books, judged), indent=2) + "\n")
-    print(f"The same as JSON: {given.output}. Again: make soak MINUTES={given.minutes:g} SEED={given.seed}")
+    again = f"python -m tests.soak --minutes {given.minutes:g} --seed {given.seed}{' --short' if given.short else ''}"
+    print(f"The same as JSON: {given.output}. Again: {again}")
     return 1 if any(judged.values()) else 0
 
 
