@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each sets up what it needs first, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check parity bench bench-peers chaos clean
+.PHONY: help setup up demo test check parity bench bench-peers chaos soak clean
 
 PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PATH
@@ -48,6 +48,10 @@ chaos: ## A million random steps against a model, then 200 kills under load: mak
 	@sh scripts/setup.sh dev
 	@FUZZ_STEPS=$(or $(STEPS),1000000) $(if $(SEED),FUZZ_SEED=$(SEED)) pytest -s tests/transport/test_fuzz.py tests/worker/test_fuzz.py
 	@CHAOS_KILLS=$(or $(KILLS),200) $(if $(SEED),CHAOS_SEED=$(SEED)) pytest tests/chaos
+
+soak: ## A bad night: everything dies, stands still and is filled up under load: make soak MINUTES=10 SEED=1
+	@sh scripts/setup.sh dev
+	@python -m tests.soak --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 clean: ## Remove .venv and everything that was built; data in .thrice stays
 	@rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -205,7 +205,7 @@ def server_command(program: ServerProgram, settings: Settings) -> list[str]:
         f'requirepass "{_password(settings)}"',
         f'dir "{folder}"',
         "appendonly yes",
-        "appendfsync everysec",
+        "appendfsync no",  # write before each answer; console/syncing.py brings it to the disk, and says why
         "aof-use-rdb-preamble yes",
         'save ""',  # the append-only file is the one truth; a snapshot beside it would only cost
         "maxmemory-policy noeviction",

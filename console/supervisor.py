@@ -1,7 +1,8 @@
 """Keeps the parts of the system running: starts each, starts it again when it dies, and stops them in order.
 
 A part that dies comes back after a pause that doubles from half a second to half a minute, and falls back once the part
-has stayed up. What the parts print goes to a log file each; what happens to them is told in one line each.
+has stayed up; a disk that is full does not keep it away. What the parts print goes to a log file each; what happens to
+them is told in one line each.
 
 A part can be renewed: its process is replaced, by the code and the interpreter that are there now. Of one that may run
 twice the new process is started first, and the old one ended when the new one works, so that nobody finds it away; the
@@ -12,6 +13,7 @@ that nobody has to find its leases later; only who does not do that either is ki
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -82,6 +84,7 @@ class Supervisor:
         self._parts: list[Part] = []
         self._is_stopping = False
         self._renewals = 0
+        self._noting: asyncio.Task[None] | None = None  # tries to write the note again that could not be written
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def start(self, part: Part) -> None:
@@ -93,6 +96,8 @@ class Supervisor:
     async def stop(self) -> None:
         """Stop the parts, stage by stage; each is asked, given time, and killed if it takes longer."""
         self._is_stopping = True
+        if self._noting is not None:
+            self._noting.cancel()
         for part in self._parts:
             if part.keeper is not None:
                 part.keeper.cancel()
@@ -133,6 +138,8 @@ class Supervisor:
                     f"{part.name} is not renewed: the new process did not begin to work, so process {old.pid} goes on. "
                     f"Its log: {self.log_of(part)}"
                 )
+        except OSError as error:
+            self._say(f"{part.name} is not renewed: a new process cannot be started ({error.strerror}).")
         finally:
             part.keeper = asyncio.create_task(self._keep(part))
 
@@ -176,7 +183,30 @@ class Supervisor:
         self._note()
 
     def _note(self) -> None:
-        """Write down which processes there are, whole or not at all."""
+        """Write down which processes there are; if that cannot be done now, as soon as it can."""
+        try:
+            self._write_note()
+        except OSError as error:
+            if self._noting is None or self._noting.done():
+                self._say(
+                    f"{self.logs / PARTS} cannot be written ({error.strerror}); it is tried again. All else goes on, "
+                    "but `thrice restart` waits for it."
+                )
+                self._noting = asyncio.create_task(self._note_again())
+
+    async def _note_again(self) -> None:
+        while True:
+            await asyncio.sleep(FIRST_PAUSE)
+            with contextlib.suppress(OSError):
+                self._write_note()
+                return
+
+    def _write_note(self) -> None:
+        """Write the note, whole or not at all.
+
+        Raises:
+            OSError: there is no room, or no right.
+        """
         processes = {part.name: part.process.pid for part in self._parts if part.process is not None}
         unfinished = self.logs / ".parts.json"
         unfinished.write_bytes(orjson.dumps({"renewals": self._renewals, "processes": processes}))
@@ -195,9 +225,19 @@ class Supervisor:
             self._say(
                 f"{part.name} ended ({_how(code)}); it is started again in {pause:g} s. Its log: {self.log_of(part)}"
             )
+            pause = await self._start_again(part, pause)
+
+    async def _start_again(self, part: Part, pause: float) -> float:
+        """Start `part` after `pause` seconds, or as soon as it can be; return the pause of the next time."""
+        while True:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-            await self._spawn(part)
+            try:
+                await self._spawn(part)
+            except OSError as error:
+                self._say(f"{part.name} cannot be started ({error.strerror}); it is tried again in {pause:g} s.")
+            else:
+                return pause
 
     async def _end(self, part: Part, process: asyncio.subprocess.Process | None) -> None:
         if process is None or process.returncode is not None:

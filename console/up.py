@@ -27,9 +27,13 @@ from config.settings import Settings
 from console import preflight
 from console.preflight import CannotStart
 from console.supervisor import Part, Supervisor
+from console.syncing import Syncing
 from worker.clock import Clock, SystemClock
 from worker.keys import Keys
 from worker.ledger import Account, Ledger
+
+#: Where a server comes from that `thrice up` does not start.
+_YOURS = "yours"
 
 #: How long the parts may take until a canary has gone round, in seconds.
 PATIENCE = 60.0
@@ -92,8 +96,11 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
         supervisor = Supervisor(
             settings.folder / "logs", _environment(settings), clock, say, grace=settings.shutdown_grace
         )
+        syncing: asyncio.Task[None] | None = None
         try:
             server = await _start_redis(settings, supervisor, lock)
+            if server != _YOURS:
+                syncing = asyncio.create_task(Syncing(settings.folder / "redis", say).keep_on())
             redis = config_redis.connect(settings)
             try:
                 name = await preflight.usable_redis(redis, server)
@@ -121,6 +128,8 @@ async def running(settings: Settings, say: Callable[[str], None], stop: asyncio.
                 )
         finally:
             await supervisor.stop()
+            if syncing is not None:
+                syncing.cancel()
             door.close()
 
 
@@ -162,7 +171,7 @@ async def _start_redis(settings: Settings, supervisor: Supervisor, lock: int) ->
     The server inherits the lock of the data folder: as long as it writes there, nobody else begins to.
     """
     if settings.redis_url is not None:
-        return "yours"
+        return _YOURS
     try:
         server = await asyncio.to_thread(config_redis.find_server)
     except config_redis.RedisUnusable as error:

@@ -204,12 +204,12 @@ class Keys:
         return self._key("log", function)
 
     def log_marks(self, function: str) -> str:
-        """LIST: ids of entries of the log, one for each 1,000 attempts, by which it is trimmed."""
+        """LIST: ids of entries of the log, one for each 1,000 attempts or 4 MB, by which it is trimmed."""
         return self._key("log-marks", function)
 
     @property
     def log_counts(self) -> str:
-        """HASH: function name -> how many attempts, or parts of them, its log was ever given."""
+        """HASH: function name -> how many attempts, or parts of them (of 4 KB at most), its log was ever given."""
         return self._key("log-counts")
 
     # --- SQS ----------------------------------------------------------------------------------------------------

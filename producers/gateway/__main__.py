@@ -20,6 +20,7 @@ from config.credentials import read_credentials
 from producers import services
 from producers.canary import Canary
 from producers.gateway.app import Gateway
+from producers.gateway.full_disk import FullDisk
 from producers.internal.app import Internal
 from worker.collector import spare_the_collector
 
@@ -52,6 +53,7 @@ async def serve(settings: config_settings.Settings, door: socket.socket | None =
         clock=built.seams.clock,
         credentials={credentials.access_key: credentials.secret_key},
         internal=Internal.of(built, canary, settings),
+        full_disk=_full_disk(built, settings),
         on_startup=[start],
         on_shutdown=[stop],
     )
@@ -70,6 +72,14 @@ async def serve(settings: config_settings.Settings, door: socket.socket | None =
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises what ended it once more
         await server.serve(None if door is None else [door])
+
+
+def _full_disk(built: services.Services, settings: config_settings.Settings) -> FullDisk | None:
+    """That of the embedded server. Where the disk of another one is, nobody here can see."""
+    if settings.redis_url is not None:
+        return None
+    nothing = built.seams.keys.call("")
+    return FullDisk(settings.folder, lambda: built.async_redis.unlink(nothing))
 
 
 async def _tidy(built: services.Services) -> None:

@@ -34,6 +34,7 @@ from producers.gateway.body import (
     without_aws_chunked,
 )
 from producers.gateway.errors import serialize_error
+from producers.gateway.full_disk import FullDisk
 from producers.gateway.head import Head
 from producers.gateway.model import Operation, Service, load_services
 from producers.gateway.parse import Parameters, parse, parse_form
@@ -82,6 +83,7 @@ class Gateway:
         clock: Clock,
         credentials: Mapping[str, str],
         internal: AsgiApp,
+        full_disk: FullDisk | None = None,
         on_startup: Sequence[Hook] = (),
         on_shutdown: Sequence[Hook] = (),
     ) -> None:
@@ -89,6 +91,7 @@ class Gateway:
 
         `services` maps botocore's service names to the objects whose methods are the operations; `credentials` access
         keys to secrets. `clock` must be the machine's own: callers sign with theirs. The hooks may be coroutines.
+        `full_disk` is that of a Redis on this machine.
         """
         self._services = load_services(services)
         self._router = Router(self._services)
@@ -96,6 +99,7 @@ class Gateway:
         self._validator = Validator(settings.account_id)
         self._uploads = settings.folder / "tmp"
         self._internal = internal
+        self._full_disk = full_disk
         self._on_startup = on_startup
         self._on_shutdown = on_shutdown
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="gateway")
@@ -166,6 +170,8 @@ class Gateway:
         parameters = self._validator.check(operation, parse(route, head, body.data, form))
         request = _request(head, operation, coming.caller, body, request_id)
         result = await self._call(operation, request, parameters, coming.receive)
+        if self._full_disk is not None and head.method not in {"GET", "HEAD"}:
+            await self._full_disk.check()
         return serialize(operation, result, request_id)
 
     async def _call(self, operation: Operation, request: Request, parameters: Parameters, receive: Receive) -> Any:

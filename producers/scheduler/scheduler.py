@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from redis.client import Pipeline
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, WatchError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError, WatchError
 
 from producers.events import rules
 from producers.events.dispatch import hand_over
@@ -56,13 +54,13 @@ class Scheduler:
         self._read_due = seams.redis.register_script(scripts.source("schedules_due"))
 
     def run(self, stop: threading.Event) -> None:
-        """Fire what is due until `stop` is set. A Redis that is away is waited for."""
+        """Fire what is due until `stop` is set. A Redis that is away, full or without a disk is waited for."""
         is_lost = False
         while not stop.is_set():
             try:
                 pause = self.fire_due()
                 self._rolling.round()
-            except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
+            except RedisError as error:
                 if not is_lost:
                     _log.warning("Redis is away: %s. Schedules fire again when it is back.", error)
                 is_lost, pause = True, LONGEST_PAUSE

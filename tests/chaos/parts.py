@@ -63,6 +63,11 @@ class Part:
             self.process.wait(timeout)
 
 
+def children(pid: int) -> list[int]:
+    """The processes whose parent is `pid`."""
+    return [child for child, (parent, _) in _processes().items() if parent == pid]
+
+
 def descendants(pid: int) -> frozenset[tuple[int, str]]:
     """The processes below `pid`, each with its start time: an id alone may be given to another one."""
     children: dict[int, list[tuple[int, str]]] = {}

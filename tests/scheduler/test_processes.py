@@ -94,6 +94,29 @@ def test_a_signal_ends_a_scheduler_at_once(events: Events, settings: Settings, r
     assert status == 0
 
 
+def test_a_scheduler_outlives_a_redis_that_is_full(
+    events: Events, settings: Settings, redis: Redis, clock: FakeClock
+) -> None:
+    """What Redis refuses is tried again by the same process, and fires when there is room."""
+    events.put_rule(REQUEST, Name="r", ScheduleExpression="rate(1 minute)")
+    events.put_targets(REQUEST, Rule="r", Targets=[{"Id": "1", "Arn": FUNCTION}])
+    clock.advance(60)
+    redis.config_set("maxmemory", "1")
+    try:
+        with scheduler_process(settings) as process:
+            assert process.stderr is not None
+            lost = process.stderr.readline()
+            redis.config_set("maxmemory", "0")
+            wait_until(lambda: delivered(redis), "the process has fired")
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(timeout=30)
+    finally:
+        redis.config_set("maxmemory", "0")
+
+    assert (status, lost.startswith("Redis is away: ")) == (0, True), lost
+    assert len(delivered(redis)) == 1
+
+
 def test_a_scheduler_outlives_a_redis_that_goes_away(tmp_path: Path) -> None:
     """It fires again when Redis is back, and logs one line for each of the two."""
     settings = load(data_dir=tmp_path)

@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,11 @@ class RunningSystem:
 
     def create_function(self, name: str, source: str, **fields: Any) -> None:
         """Create a function whose handler is `app.handler`."""
-        self.client("lambda").create_function(
-            FunctionName=name, Runtime=own_runtime(), Role=ROLE, Handler="app.handler",
-            Code={"ZipFile": zipped(source)}, **fields,
-        )  # fmt: skip
+        with closing(self.client("lambda")) as client:
+            client.create_function(
+                FunctionName=name, Runtime=own_runtime(), Role=ROLE, Handler="app.handler",
+                Code={"ZipFile": zipped(source)}, **fields,
+            )  # fmt: skip
 
     def create_queue(self, name: str) -> tuple[str, str]:
         """Create an SQS queue; return its URL and its ARN."""

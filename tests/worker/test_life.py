@@ -535,6 +535,16 @@ def test_log_is_trimmed_by_attempts_however_many_are_in_an_entry(system: System)
     assert system.redis.llen(system.keys.log_marks("f")) == 10
 
 
+def test_log_is_trimmed_by_its_size(system: System):
+    """A function that prints without end fills its own log, of some 40 MB, and not the server."""
+    script = system.redis.register_script(source("write_log"))
+    entry = attempt_json("s", "", [LogEvent(1, "x" * 65_000)])
+    for _ in range(1_000):
+        script(keys=[system.keys.log("f")], args=[str(system.keys), "f", entry])
+
+    assert 35_000_000 <= system.redis.xlen(system.keys.log("f")) * len(entry) <= 50_000_000
+
+
 def test_no_key_is_left_without_an_expiry(system: System, queue_messages):
     """After all has ended only permanent keys stay, those of the ledger, the functions and the log."""
     system.define(function(dead_letter_arn=create_queue(system, "dlq")))
