@@ -215,12 +215,12 @@ def _restart(self: Disturber, _: Disturbance, trouble: list[str]) -> Iterator[No
 
 _DOINGS: Mapping[Kind, Doing] = {
     Kind.KILL_WORKER: _kill_worker,
-    Kind.KILL_GATEWAY: _kill("gateway"),
+    Kind.KILL_GATEWAY: _kill("gateway-1"),
     Kind.KILL_SCHEDULER: _kill("scheduler"),
     Kind.KILL_REDIS: _kill("redis"),
     Kind.STOP_WORKER: _stop_worker,
     Kind.STOP_WORKER_LONG: _stop_worker,
-    Kind.STOP_GATEWAY: _stop("gateway"),
+    Kind.STOP_GATEWAY: _stop("gateway-1"),
     Kind.STOP_SCHEDULER: _stop("scheduler"),
     Kind.STOP_REDIS: _stop("redis"),
     Kind.FILL_DISK: _fill_disk,

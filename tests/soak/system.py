@@ -50,7 +50,7 @@ BUCKET = "night"
 #: Part -> words that its command line has.
 PARTS = {
     "redis": ("valkey-server", "redis-server"),
-    "gateway": ("producers.gateway",),
+    "gateway-1": ("producers.gateway",),
     "scheduler": ("producers.scheduler",),
     "worker-1": ("worker-1@%h",),
     "worker-2": ("worker-2@%h",),
@@ -81,7 +81,11 @@ class System:
         except NotMounted as error:
             skipped["fill the disk"] = f"a disk of its own cannot be mounted here: {error}"
         up = RunningSystem.start(
-            folder, THRICE_WORKERS="2", THRICE_RETRY_COUNTDOWNS=COUNTDOWNS, THRICE_EVENT_RETENTION=str(RETENTION)
+            folder,
+            THRICE_WORKERS="2",
+            THRICE_GATEWAYS="1",  # so that it is felt when it is away
+            THRICE_RETRY_COUNTDOWNS=COUNTDOWNS,
+            THRICE_EVENT_RETENTION=str(RETENTION),
         )
         settings = load(data_dir=folder / "data", port=up.port)
         system = cls(up, disk, config_redis.connect(settings), Journal(), skipped=skipped)

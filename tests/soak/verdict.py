@@ -23,7 +23,7 @@ WORKERS = 2
 #: Which part each kills.
 _KILLED = {
     Kind.KILL_WORKER: "worker",
-    Kind.KILL_GATEWAY: "gateway",
+    Kind.KILL_GATEWAY: "gateway-1",
     Kind.KILL_SCHEDULER: "scheduler",
     Kind.KILL_REDIS: "redis",
 }
