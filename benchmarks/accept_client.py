@@ -22,6 +22,9 @@ import uvloop
 from benchmarks.event import payload
 from console.bench.signing import Caller, invoke_request
 
+#: How often it is looked whether a request is due, in seconds: the shortest sleep that the loop does not make none.
+_LOOK = 0.001
+
 #: How long all of it may take, in seconds.
 _PATIENCE = 120.0
 
@@ -64,7 +67,7 @@ class _Run:
         while self.due is not None and self.sent < len(self.requests):
             while self.idle and self.sent < len(self.requests) and self.due[self.sent] <= time.monotonic():
                 self.free(self.idle.popleft())
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(_LOOK)
 
 
 class _Connection(asyncio.Protocol):
