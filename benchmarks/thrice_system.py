@@ -11,7 +11,9 @@ import socket
 import time
 import zipfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -59,6 +61,22 @@ class ThriceSystem:
         self.redis = config_redis.connect(self._settings)
         self.publisher = EventPublisher(self.redis, self._settings)
 
+    @property
+    def gateway_url(self) -> str:
+        """Where its gateway answers."""
+        return self._settings.gateway_url
+
+    @cached_property
+    def _lambda(self) -> Any:
+        credentials = read_credentials(self._settings)
+        return boto3.client(
+            "lambda",
+            endpoint_url=self._settings.gateway_url,
+            region_name=self._settings.region,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+        )
+
     def create_function(
         self, handler: str, name: str | None = None, *, reserved_concurrency: int | None = None
     ) -> None:
@@ -70,14 +88,7 @@ class ThriceSystem:
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("app.py", _CODE.read_text())
-        credentials = read_credentials(self._settings)
-        client = boto3.client(
-            "lambda",
-            endpoint_url=self._settings.gateway_url,
-            region_name=self._settings.region,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-        )
+        client = self._lambda
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
         variables = {"BENCH_RECORDS": str(self.records.path)}
         try:
@@ -115,6 +126,10 @@ class ThriceSystem:
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by part."""
         return self.tree.cpu(_part_of)
+
+    def worker_memory(self) -> float:
+        """Resident memory of the largest worker process, in MB (10^6 bytes); its handlers are not part of it."""
+        return max(self.tree.resident(_WORKER), default=0.0)
 
     def close(self) -> None:
         """Stop everything."""
