@@ -95,6 +95,10 @@ class Tree:
         """Resident memory of each member whose command line has `words`, in MB (10^6 bytes)."""
         return [_resident(process.pid) for process in self.members() if words in process.command]
 
+    def proportional(self, words: str) -> list[float]:
+        """PSS of each member whose command line has `words`, in MB (10^6 bytes)."""
+        return [_pss(process.pid) / 1e6 for process in self.members() if words in process.command]
+
     def cpu(self, part_of: Callable[[str, str], str]) -> dict[str, float]:
         """CPU seconds since the start by part.
 

@@ -41,17 +41,18 @@ _CODE = Path(__file__).with_name("handler.py")
 class ThriceSystem:
     """A system that runs. `ready_s` is the time from the spawn of `thrice up` to its line `Ready after`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it in `folder` and wait until it is ready."""
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Start it in `folder`, with `settings` (`THRICE_…`) beside the default ones, and wait until it is ready."""
         self._settings = config_settings.load(data_dir=folder / "data", port=_free_port())
         self.records = Records.new(folder / "records")
         output = folder / "up.txt"
-        own = {
+        self.variables = {
             "THRICE_DATA_DIR": str(self._settings.folder), "THRICE_PORT": str(self._settings.port), "COLUMNS": "200",
             "THRICE_ISOLATION": "off",  # handlers write into a file of the benchmark
+            **settings,
         }  # fmt: skip
         started = time.monotonic()
-        self.tree = Tree.start([program("thrice"), "up"], output, own, folder)
+        self.tree = Tree.start([program("thrice"), "up"], output, self.variables, folder)
         try:
             wait_until(lambda: b"Ready after" in output.read_bytes(), "thrice up is ready", _PATIENCE, tree=self.tree)
         except BaseException:
@@ -78,9 +79,11 @@ class ThriceSystem:
         )
 
     def create_function(
-        self, handler: str, name: str | None = None, *, reserved_concurrency: int | None = None
+        self, handler: str, name: str | None = None, *, reserved_concurrency: int | None = None, **variables: str
     ) -> None:
         """Create the function that runs `handler` of handler.py, under that name if there is no other.
+
+        `variables` are what its environment has besides.
 
         Raises:
             MeasurementFailed: the gateway did not do it.
@@ -90,7 +93,7 @@ class ThriceSystem:
             archive.writestr("app.py", _CODE.read_text())
         client = self._lambda
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        variables = {"BENCH_RECORDS": str(self.records.path)}
+        variables |= {"BENCH_RECORDS": str(self.records.path)}
         try:
             client.create_function(
                 FunctionName=name or handler, Runtime=own_runtime(), Role=role, Handler=f"app.{handler}",
@@ -106,6 +109,10 @@ class ThriceSystem:
     def fill(self, function: str, payload: Callable[[int], bytes], count: int) -> None:
         """Put `count` events on the queue; `payload` makes that of each from its number."""
         self.publisher.publish(function, [payload(number) for number in range(count)])
+
+    def accepted(self) -> int:
+        """How many events have been accepted."""
+        return Ledger.of(self.redis.hgetall(Keys().ledger)).total.accepted
 
     def completed(self) -> int:
         """How many events have succeeded."""

@@ -4,10 +4,10 @@ A measurement runs thrice and its peer one after the other, each from nothing. W
 numbers; a `Figure` is the median, over the repetitions, of one of them or of its ratio to the peer's.
 """
 
-from benchmarks.measurements import backlog, delayed, fairness, idle, no_op, producer, waiting, warm_handler
+from benchmarks.measurements import backlog, delayed, fairness, idle, no_op, parts, producer, waiting, warm_handler
 from benchmarks.measurements.measurement import Measurement
 
 ALL: tuple[Measurement, ...] = (
     idle.MEASUREMENT, warm_handler.MEASUREMENT, no_op.MEASUREMENT, producer.MEASUREMENT, delayed.MEASUREMENT,
-    *fairness.MEASUREMENTS, backlog.MEASUREMENT, waiting.MEASUREMENT,
+    *fairness.MEASUREMENTS, backlog.MEASUREMENT, waiting.MEASUREMENT, parts.MEASUREMENT,
 )  # fmt: skip

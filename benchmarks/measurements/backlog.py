@@ -9,10 +9,9 @@ shallowest.
 
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +55,19 @@ class _Spread:
     slow_log: SlowLog
     functions: Sequence[str]
     sizes: Sizes
-    numbers: Iterator[int]
     queued: int = 0
+    published: int = 0
 
     def publish(self, events: int) -> None:
         """Put so many more events on the queue, the functions in turn."""
-        names, many = self.functions, len(self.functions)
-        numbers = islice(self.numbers, events)
-        self.system.publisher.publish_mixed((names[number % many], payload(number)) for number in numbers)
+        numbers = range(self.published, self.published + events)
+        self.system.publisher.publish_mixed((self.function_of(number), payload(number)) for number in numbers)
         self.queued += events
+        self.published += events
+
+    def function_of(self, number: int) -> str:
+        """The function that the event of that number is of."""
+        return self.functions[number % len(self.functions)]
 
     @property
     def front(self) -> int:
@@ -88,7 +91,7 @@ def _spread(sizes: Sizes, folder: Path, functions: int) -> dict[int, dict[str, f
     with closing(ThriceSystem(folder)) as system:
         for name in names:
             system.create_function("nothing", name)
-        spread = _Spread(system, SlowLog(system.redis), names, sizes, count())
+        spread = _Spread(system, SlowLog(system.redis), names, sizes)
         spread.publish(sizes.warm_up)
         _work_off(spread, sizes.warm_up)
         idle = system.worker_memory()
@@ -170,8 +173,8 @@ def _wait_for(spread: _Spread, completed: int) -> float:
 def _read_times(spread: _Spread) -> dict[str, float]:
     """How long it takes to read what tells of the backlog, in milliseconds."""
     keys = Keys()
-    queued: Any = spread.system.redis.lindex(keys.lane(keys.invocations, spread.functions[0]), 0)
-    event = orjson.loads(queued)["headers"]["id"]
+    latest: Any = spread.system.redis.lindex(keys.lane(keys.invocations, spread.function_of(spread.published - 1)), 0)
+    event = orjson.loads(latest)["headers"]["id"]
     pages = {"ledger_ms": "ledger", "metrics_ms": "metrics", "event_ms": f"events/{event}"}
     return {name: max(_seconds(spread, page) for _ in range(_READS)) * 1e3 for name, page in pages.items()}
 
