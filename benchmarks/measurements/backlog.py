@@ -37,8 +37,11 @@ _WORST = (
     "ledger_ms", "metrics_ms", "event_ms",
 )  # fmt: skip
 
-#: Of looking at the ledger, which is longer the more functions there are: it takes a hundredth of the time at most.
+#: The ledger is the longer the more functions there are: looking at it is to take a hundredth of the time, about.
 _SHARE_OF_LOOKING = 0.01
+
+#: How often the memory of workers is looked at, and the ledger at the least, in seconds.
+_REGULARLY = 0.5
 
 #: How often each page is read; the slowest time counts.
 _READS = 5
@@ -92,6 +95,7 @@ def _spread(sizes: Sizes, folder: Path, functions: int) -> dict[int, dict[str, f
         for name in names:
             system.create_function("nothing", name)
         spread = _Spread(system, SlowLog(system.redis), names, sizes)
+        system.pause()
         spread.publish(sizes.warm_up)
         _work_off(spread, sizes.warm_up)
         idle = system.worker_memory()
@@ -105,7 +109,6 @@ def _at_depth(spread: _Spread, depth: int, idle: float) -> dict[str, float]:
         spread.system.pause()
         published = _publish_up_to(spread, depth)
         read = _read_times(spread)
-        spread.system.resume()
         rounds.append(published | read | _work_off(spread, min(depth, spread.front)))
     of_all = {name: [each[name] for each in rounds] for name in rounds[0]}
     numbers = {name: max(values) if name in _WORST else sum(values) / len(values) for name, values in of_all.items()}
@@ -133,10 +136,11 @@ def _publish_up_to(spread: _Spread, depth: int) -> dict[str, float]:
 
 
 def _work_off(spread: _Spread, events: int) -> dict[str, float]:
-    """Let the workers end so many events, and say what one costs of those between a tenth and nine tenths of them."""
+    """Let the workers go on until so many events have ended; what one costs between a tenth and nine tenths of them."""
     system = spread.system
     start, memory = system.completed(), 0.0
     spread.slow_log.forget()
+    system.resume()
     readings = []
     for share in (0.1, 0.9, 1.0):
         memory = max(memory, _wait_for(spread, start + int(events * share)))
@@ -156,18 +160,19 @@ def _work_off(spread: _Spread, events: int) -> dict[str, float]:
 def _wait_for(spread: _Spread, completed: int) -> float:
     """Wait until so many have ended, and return what the largest worker took at the most, in MB."""
     deadline = time.monotonic() + spread.sizes.patience
-    largest = 0.0
+    largest, looked = spread.system.worker_memory(), time.monotonic()
     while True:
         spread.system.check()
         since = time.monotonic()
         ended = spread.system.completed()
-        largest = max(largest, spread.system.worker_memory())
         took = time.monotonic() - since
         if ended >= completed:
             return largest
         if since > deadline:
             raise MeasurementFailed(f"{ended} of {completed} events had ended after {spread.sizes.patience:g} s")
-        time.sleep(max(LOOK, took / _SHARE_OF_LOOKING))
+        if since > looked + _REGULARLY:
+            largest, looked = max(largest, spread.system.worker_memory()), since
+        time.sleep(min(max(LOOK, took / _SHARE_OF_LOOKING), _REGULARLY))
 
 
 def _read_times(spread: _Spread) -> dict[str, float]:
