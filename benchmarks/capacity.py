@@ -48,11 +48,8 @@ class Coefficients:
         return cls(**{each.name: float(run[each.name]) for each in fields(cls)})
 
 
-#: The costs in docs/scaling.md: of the machine that benchmarks/README.md describes.
-MEASURED = Coefficients(
-    gateway_us=0.0, accept_us=0.0, settle_us=0.0, worker_us=0.0, call_us=0.0, overhead_ms=0.0,
-    queued_bytes=0.0, kept_bytes=0.0, environment_mb=0.0,
-)  # fmt: skip
+#: The costs that docs/scaling.md shows, of the machine that benchmarks/README.md describes: scaling_page.py writes them.
+COSTS = Path(__file__).with_name("costs.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,24 +179,31 @@ def coefficients_table(costs: Coefficients) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Answer what the command line asks; 2 if it asks for what cannot be."""
+def main() -> int:
+    """Print what the command line asks for."""
+    print(answer(sys.argv[1:]), end="")
+    return 0
+
+
+def answer(arguments: Sequence[str]) -> str:
+    """What such a command line asks for, as Markdown.
+
+    Raises:
+        SystemExit: it asks for what cannot be; what and why has been said.
+    """
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.redis > asked.systems:
         parser.error(f"--redis {asked.redis} --systems {asked.systems}: a system uses one server; have more systems")
-    costs = _read(parser, asked.measured) if asked.measured else MEASURED
+    costs = Coefficients.of(json.loads(COSTS.read_text())) if asked.measured is None else _read(parser, asked.measured)
     if asked.costs:
-        print(coefficients_table(costs), end="")
-        return 0
+        return coefficients_table(costs)
     site = Site(
         machines=asked.machines, cores=asked.cores, workers=asked.workers or asked.cores,
         concurrency=asked.concurrency, account=asked.account, systems=asked.systems, redis=asked.redis,
         is_redis_apart=asked.redis_apart, handler_ms=asked.handler_ms, handler_cpu_ms=asked.handler_cpu_ms,
     )  # fmt: skip
-    wanted = {"rate": asked.rate, "backlog_hours": asked.backlog_hours, "retention_s": asked.retention}
-    print(page(site, costs, **wanted), end="")
-    return 0
+    return page(site, costs, rate=asked.rate, backlog_hours=asked.backlog_hours, retention_s=asked.retention)
 
 
 #: Options: name, default, meaning.

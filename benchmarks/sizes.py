@@ -19,6 +19,7 @@ class Sizes:
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
     accepted: int = 5_000  # signed requests
+    judged: tuple[tuple[int, float], ...] = ((1, 0), (1, 20), (2, 0), (2, 20))  # workers, and ms of the handler
     depths: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)  # of backlogs that are compared
     spreads: tuple[int, ...] = (1, 200, 2_000)  # functions that such a backlog is of
     front: int = 10_000  # of each are worked off
@@ -41,5 +42,6 @@ LONG = Sizes(repetitions=7, start_repetitions=3, delayed_repetitions=3, jobs=20_
 TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
     warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, published=500, delayed=200,
-    delayed_lead=1.0, delayed_span=1.0, accepted=200, depths=(50, 200), spreads=(1, 3), front=50, waiting=300, due=50,
+    delayed_lead=1.0, delayed_span=1.0,
+    accepted=200, judged=((1, 0),), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
 )  # fmt: skip

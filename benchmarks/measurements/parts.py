@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.capacity import Coefficients, Site, capacities
+from benchmarks.capacity import Coefficients, Site, capacities, first_to_be_full
 from benchmarks.drain import Plan, drain
 from benchmarks.event import payload
 from benchmarks.failure import MeasurementFailed
@@ -28,10 +28,8 @@ _CONCURRENCY = 16
 #: What the command line of an environment's process has.
 _ENVIRONMENT = "bootstrap.py serve"
 
-#: The pause by which the time beyond the handler is found, and those by which the model is judged, in ms.
+#: The pause by which the time beyond the handler is found, in ms.
 _CALIBRATION_MS = 10.0
-_JUDGED_MS = (0.0, 20.0)
-_JUDGED_WORKERS = (1, 2)
 
 
 def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
@@ -39,26 +37,23 @@ def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
     calibrated = _rate(sizes, _new(folder, "calibration"), 1, _CALIBRATION_MS)
     measured["overhead_ms"] = max(0.0, _CONCURRENCY / calibrated * 1e3 - _CALIBRATION_MS)
     model = Coefficients.of(measured)
-    for workers in _JUDGED_WORKERS:
-        for pause_ms in _JUDGED_MS:
-            name = f"{workers}x{pause_ms:g}"
-            measured[f"rate_{name}"] = _rate(sizes, _new(folder, name), workers, pause_ms)
-            site = Site(
-                cores=os.cpu_count() or 1, workers=workers, concurrency=_CONCURRENCY, handler_ms=pause_ms,
-                is_accepting=False,
-            )  # fmt: skip
-            measured[f"predicted_{name}"] = min(part.most for part in capacities(site, model))
-    ratios = [measured[f"predicted_{name}"] / measured[f"rate_{name}"] for name in _names()]
-    return measured | {"worst_ratio": max(max(ratio, 1 / ratio) for ratio in ratios)}
+    ratios = []
+    for workers, pause_ms in sizes.judged:
+        name = f"{workers}x{pause_ms:g}"
+        rate = _rate(sizes, _new(folder, name), workers, pause_ms)
+        site = Site(
+            cores=os.cpu_count() or 1, workers=workers, concurrency=_CONCURRENCY, handler_ms=pause_ms,
+            is_accepting=False,
+        )  # fmt: skip
+        predicted = first_to_be_full(capacities(site, model)).most
+        measured |= {f"rate_{name}": rate, f"predicted_{name}": predicted}
+        ratios.append(max(predicted / rate, rate / predicted))
+    return measured | {"worst_ratio": max(ratios)}
 
 
 def _new(folder: Path, name: str) -> Path:
     (folder / name).mkdir()
     return folder / name
-
-
-def _names() -> list[str]:
-    return [f"{workers}x{pause_ms:g}" for workers in _JUDGED_WORKERS for pause_ms in _JUDGED_MS]
 
 
 def _costs(sizes: Sizes, folder: Path) -> dict[str, float]:
@@ -135,7 +130,7 @@ def _page(repetitions: Sequence[Mapping[str, Run]]) -> str:
     lines = ["| workers | handler, ms | predicted, events/s | measured, events/s | predicted / measured |"]
     lines.append("|" + " ---: |" * 5)
     for run in (runs["thrice"] for runs in repetitions):
-        for name in _names() if "error" not in run else ():
+        for name in (key.removeprefix("rate_") for key in run if key.startswith("rate_")):
             workers, pause_ms = name.split("x")
             predicted, measured = run[f"predicted_{name}"], run[f"rate_{name}"]
             ratio = predicted / measured
