@@ -48,7 +48,8 @@ class Coefficients:
         return cls(**{each.name: float(run[each.name]) for each in fields(cls)})
 
 
-#: The costs that docs/scaling.md shows, of the machine that benchmarks/README.md describes: scaling_page.py writes them.
+#: The costs that docs/scaling.md shows, of the machine that benchmarks/README.md describes. scaling_page.py
+#: writes them.
 COSTS = Path(__file__).with_name("costs.json")
 
 
