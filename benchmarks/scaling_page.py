@@ -23,7 +23,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 _MEASURED = Path(__file__).parents[1] / "build" / "bench.json"
 
 _COMMAND = re.compile(r"(```sh\npython -m benchmarks\.capacity ([^\n]*)\n```\n\n).*?(?=<!-- end -->)", re.DOTALL)
-_TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- (?!end )(\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 _Repetitions = Sequence[Mapping[str, dict[str, Any]]]
 

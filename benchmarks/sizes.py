@@ -43,5 +43,5 @@ TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
     warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, published=500, delayed=200,
     delayed_lead=1.0, delayed_span=1.0,
-    accepted=200, judged=((1, 0),), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
+    accepted=200, judged=(), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
 )  # fmt: skip

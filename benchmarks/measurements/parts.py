@@ -48,7 +48,7 @@ def _thrice(sizes: Sizes, folder: Path) -> dict[str, float]:
         predicted = first_to_be_full(capacities(site, model)).most
         measured |= {f"rate_{name}": rate, f"predicted_{name}": predicted}
         ratios.append(max(predicted / rate, rate / predicted))
-    return measured | {"worst_ratio": max(ratios)}
+    return measured | {"worst_ratio": max(ratios, default=1.0)}
 
 
 def _new(folder: Path, name: str) -> Path:

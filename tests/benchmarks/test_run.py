@@ -69,20 +69,17 @@ def test_a_run_ends_with_the_table_and_the_promised_json(short_folder):
     assert systems_in(short_folder) == []
 
 
-def test_what_runs_only_when_it_is_named_gives_its_figures_and_pages(short_folder):
-    """Each figure has a number, and the page has a line for each depth, and one for each trial of the model."""
-    names = ["backlog", "waiting", "parts"]
-    figures = [figure for measurement in ALL if measurement.name in names for figure in measurement.figures]
+@pytest.mark.parametrize("name", ["backlog", "waiting", "parts"])
+def test_what_runs_only_when_it_is_named_gives_all_its_figures(short_folder, name):
+    """Each figure has a number, and nothing is left running."""
+    figures = [figure.name for measurement in ALL if measurement.name == name for figure in measurement.figures]
 
-    with start(short_folder, "--only", ",".join(names)) as process:
+    with start(short_folder, "--only", name) as process:
         status = process.wait(110)
 
     assert status == 0, (short_folder / "output.txt").read_text()
     targets = json.loads((short_folder / "bench.json").read_text())["targets"]
-    page = (short_folder / "bench.md").read_text()
-    assert {target["name"] for target in targets if target["value"] is not None} == {each.name for each in figures}
-    begins = [line[:10] for line in page.splitlines() if line[:3] in {"| 3", "| 1"}]
-    assert begins == ["| 3 | 50 |", "| 3 | 200 ", "| 1 | 0 | "]
+    assert [target["name"] for target in targets if target["value"] is not None] == figures
     assert systems_in(short_folder) == []
 
 
