@@ -40,8 +40,9 @@ def test_worker_that_is_cut_off_loses_what_it_held_and_comes_back(apart: System,
     """
     function, journal = apart.deploy()
     cut_off = apart.workers[0]
-    first = send(apart, function, ({"number": number, "takes": 0.7} for number in range(8 * CONCURRENCY)))
-    apart.wait_until(lambda: len(apart.look().held_by(cut_off.pid)) >= CONCURRENCY, f"{cut_off.name} holds events")
+    first = send(apart, function, ({"number": number, "takes": 1.5} for number in range(6 * CONCURRENCY)))
+    apart.wait_until(lambda: len(apart.look().held_by(cut_off.pid)) >= CONCURRENCY / 2, f"{cut_off.name} holds events")
+    apart.wait_until(lambda: journal.begun_by(cut_off.pid), "it has begun to run them")
 
     networks.cut(cut_off.name)
     held = {placed.request_id for placed in apart.look().held_by(cut_off.pid)}
