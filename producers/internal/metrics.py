@@ -16,7 +16,7 @@ from worker.ledger import Ledger
 from worker.metric_store import totals_of
 from worker.scripts import source
 
-#: Lanes whose next event is looked at for its age, of those that have been served and of those that have not.
+#: Lanes whose next event is looked at for its age, of those that were served before and of the others.
 MOST_LANES = 1_000
 
 
