@@ -209,6 +209,7 @@ def _flatness(sizes: Sizes, measured: Mapping[str, float]) -> dict[str, float]:
             measured[f"{spread}x{deep}_{name}"] / measured[f"{spread}x{shallow}_{name}"] for spread in sizes.spreads
         ]
         flatness[f"{name}_flatness"] = max(ratios)
+    flatness["growth_mb"] = max(measured[f"{sizes.spreads[0]}x{depth}_growth_mb"] for depth in sizes.depths)
     for name in _WORST:
         flatness[f"{name}_worst"] = max(value for key, value in measured.items() if key.endswith(f"_{name}"))
     return flatness
@@ -218,8 +219,8 @@ def _page(repetitions: Sequence[Mapping[str, Run]]) -> str:
     return "\n".join(depth_table(runs["thrice"]) for runs in repetitions)
 
 
-def _worst(name: str, what: str, goal: float | None = None) -> Figure:
-    return Figure(f"deep_{name}", f"{name}_worst", f"{what} at any depth, worst of all spreads", goal, is_ratio=False)
+def _worst(name: str, what: str) -> Figure:
+    return Figure(f"deep_{name}", f"{name}_worst", f"{what} at any depth, worst of all spreads", is_ratio=False)
 
 
 def _flat(name: str, key: str, what: str) -> Figure:
@@ -234,7 +235,9 @@ MEASUREMENT = Measurement(
         _flat("publish", "publish_us", "CPU of Redis to publish an event"),
         _flat("settle", "settle_us", "CPU of Redis to claim and settle one"),
         _flat("memory", "bytes", "Redis memory of a queued one"),
-        _worst("growth_mb", "growth of a worker, MB,", 5.0),
+        Figure(
+            "deep_growth_mb", "growth_mb", "growth of a worker, MB, at any depth, of one function", 5.0, is_ratio=False
+        ),
         _worst("slowest_publish_ms", "slowest script of publishing, ms,"),
         _worst("slowest_claim_ms", "slowest script of claiming and settling, ms,"),
         _worst("ledger_ms", "slowest read of the ledger, ms,"),

@@ -1,5 +1,6 @@
 """`/_thrice/metrics`: everything that a Prometheus wants to know, read with one pipeline."""
 
+import asyncio
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import cast
@@ -34,7 +35,9 @@ class MetricsPage:
         self.page = Page("/_thrice/metrics", self._answer)
 
     async def _answer(self, _: Question) -> Answer:
-        return Answer(200, text_of(families(await self._read())), CONTENT_TYPE)
+        reading = await self._read()
+        # Of thousands of functions it is many megabytes, which take half a second: requests must not wait for it.
+        return Answer(200, await asyncio.to_thread(lambda: text_of(families(reading))), CONTENT_TYPE)
 
     async def _read(self) -> Reading:
         keys, health = self._keys, self._canary.health
