@@ -43,7 +43,7 @@ LONGEST_SOCKET_PATH = 103
 
 #: How the embedded server, which has no allocator of its own, uses that of glibc. So many freed pieces of each size are
 #: kept at hand. With seven, as by default, a script that handles hundreds of events sends nearly all of them through
-#: the heap, where finding room takes the longer the more is queued: two fifths of the CPU of publishing, behind 300,000
+#: the heap, where finding room takes the longer the more is queued: a third of the CPU of publishing, behind 600,000
 #: events.
 TUNABLES = "glibc.malloc.tcache_count=2000"
 
