@@ -40,7 +40,8 @@ def main() -> int:
     document = {"targets": [target.document() for target in targets], "runs": {"machine": _machine()} | results}
     arguments.output.parent.mkdir(exist_ok=True, parents=True)
     arguments.output.write_text(json.dumps(document, indent=2) + "\n")
-    arguments.output.with_suffix(".md").write_text(markdown(targets))
+    pages = [each.page(results[each.name]) for each in chosen if each.page is not None]
+    arguments.output.with_suffix(".md").write_text("\n".join([markdown(targets), *pages]))
     console.print(table(targets))
     console.print(f"Took {time.monotonic() - started:.0f} s. The runs one by one: {arguments.output}", soft_wrap=True)
     return 1 if _failed(results) else 0
@@ -52,9 +53,11 @@ def _arguments() -> argparse.Namespace:
     sizes = parser.add_mutually_exclusive_group()
     sizes.add_argument("--long", dest="sizes", action="store_const", const=LONG, default=FULL, help="repeat more often")
     sizes.add_argument("--tiny", dest="sizes", action="store_const", const=TINY, help="only see that it works")
+    usual, long = [[each.name for each in ALL if each.is_long is is_long] for is_long in (False, True)]
     parser.add_argument(
-        "--only", type=lambda text: _chosen(text, names), default=names, metavar="NAME,…", help=f"of {', '.join(names)}"
-    )
+        "--only", type=lambda text: _chosen(text, names), default=usual, metavar="NAME,…",
+        help=f"of {', '.join(usual)}, and, only when they are named, {', '.join(long)}",
+    )  # fmt: skip
     parser.add_argument("--output", type=Path, default=_RESULT, help="the JSON file; default build/bench.json")
     return parser.parse_args()
 

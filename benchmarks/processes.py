@@ -87,7 +87,15 @@ class Tree:
 
     def root_memory(self) -> float:
         """Resident memory of the program itself, in MB (10^6 bytes)."""
-        return int(Path(f"/proc/{self.root.pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+        return _resident(self.root.pid)
+
+    def resident(self, words: str) -> list[float]:
+        """Resident memory of each member whose command line has `words`, in MB (10^6 bytes)."""
+        return [_resident(process.pid) for process in self.members() if words in process.command]
+
+    def proportional(self, words: str) -> list[float]:
+        """PSS of each member whose command line has `words`, in MB (10^6 bytes)."""
+        return [_pss(process.pid) / 1e6 for process in self.members() if words in process.command]
 
     def cpu(self, part_of: Callable[[str, str], str]) -> dict[str, float]:
         """CPU seconds since the start by part.
@@ -165,6 +173,12 @@ def _parts(members: Iterable[Process], part_of: Callable[[str, str], str]) -> di
     for process in members:
         parts[process.pid] = part_of(process.command, parts.get(process.parent, ""))
     return parts
+
+
+def _resident(pid: int) -> float:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
+    return 0.0
 
 
 def _pss(pid: int) -> int:

@@ -19,6 +19,13 @@ class Sizes:
     accepted: int = 30_000  # over HTTP
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
+    accepted: int = 5_000  # signed requests
+    judged: tuple[tuple[int, float], ...] = ((1, 0), (1, 20), (2, 0), (2, 20))  # workers, and ms of the handler
+    depths: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)  # of backlogs that are compared
+    spreads: tuple[int, ...] = (1, 200, 2_000)  # functions that such a backlog is of
+    front: int = 10_000  # of each are worked off
+    waiting: int = 200_000  # events that wait for their next attempt
+    due: int = 2_000  # that become due meanwhile
     delayed_lead: float = 8.0  # from the last publish to the first due time, at the least
     delayed_span: float = 28.0  # from the first due time to the last
 
@@ -37,4 +44,5 @@ TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
     warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, accepted=300, published=500, delayed=200,
     delayed_lead=1.0, delayed_span=1.0,
+    accepted=200, judged=(), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
 )  # fmt: skip

@@ -15,6 +15,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,18 @@ _CODE = Path(__file__).with_name("handler.py")
 class ThriceSystem:
     """A system that runs. `ready_s` is the time from the spawn of `thrice up` to its line `Ready after`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it in `folder` and wait until it is ready."""
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """Start it in `folder`, with `settings` (`THRICE_…`) beside the default ones, and wait until it is ready."""
         self._settings = config_settings.load(data_dir=folder / "data", port=free_port())
         self.records = Records.new(folder / "records")
         output = folder / "up.txt"
-        own = {
+        self.variables = {
             "THRICE_DATA_DIR": str(self._settings.folder), "THRICE_PORT": str(self._settings.port), "COLUMNS": "200",
             "THRICE_ISOLATION": "off",  # handlers write into a file of the benchmark
+            **settings,
         }  # fmt: skip
         started = time.monotonic()
-        self.tree = Tree.start([program("thrice"), "up"], output, own, folder)
+        self.tree = Tree.start([program("thrice"), "up"], output, self.variables, folder)
         try:
             wait_until(lambda: b"Ready after" in output.read_bytes(), "thrice up is ready", _PATIENCE, tree=self.tree)
         except BaseException:
@@ -65,6 +67,15 @@ class ThriceSystem:
         self.ready_s = time.monotonic() - started
         self.redis = config_redis.connect(self._settings)
         self.publisher = EventPublisher(self.redis, self._settings)
+
+    @property
+    def gateway_url(self) -> str:
+        """Where its gateway answers."""
+        return self._settings.gateway_url
+
+    @cached_property
+    def _client(self) -> Any:
+        return self.client()
 
     def create_function(
         self,
@@ -77,7 +88,7 @@ class ThriceSystem:
     ) -> None:
         """Create the function that runs `handler` of `code`, under that name if there is no other.
 
-        It is told by `variables` where its records are; those of handler.py by default.
+        `variables` are what its environment has besides.
 
         Raises:
             MeasurementFailed: the gateway did not do it.
@@ -85,9 +96,9 @@ class ThriceSystem:
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("app.py", code.read_text())
-        client = self.client()
+        client = self._client
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        variables = variables or {"BENCH_RECORDS": str(self.records.path)}
+        variables = {"BENCH_RECORDS": str(self.records.path)} | dict(variables or {})
         try:
             client.create_function(
                 FunctionName=name or handler, Runtime=own_runtime(), Role=role, Handler=f"app.{handler}",
@@ -146,6 +157,10 @@ class ThriceSystem:
         """What the ledger says of a function."""
         return Ledger.of(self.redis.hgetall(Keys().ledger)).functions.get(function, Account())
 
+    def accepted(self) -> int:
+        """How many events have been accepted."""
+        return Ledger.of(self.redis.hgetall(Keys().ledger)).total.accepted
+
     def completed(self) -> int:
         """How many events have succeeded."""
         return Ledger.of(self.redis.hgetall(Keys().ledger)).total.succeeded
@@ -173,6 +188,10 @@ class ThriceSystem:
     def kill_worker(self) -> None:
         """SIGKILL one worker with its handlers. `thrice up` starts another by itself."""
         self.tree.kill(_WORKER)
+
+    def largest_worker_memory(self) -> float:
+        """Resident memory of the largest worker process, in MB (10^6 bytes); its handlers are not part of it."""
+        return max(self.tree.resident(_WORKER), default=0.0)
 
     def close(self) -> None:
         """Stop everything."""

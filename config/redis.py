@@ -41,6 +41,12 @@ MAX_CONNECTIONS = 10_000
 LONGEST_SOCKET_PATH = 103
 
 
+#: How the embedded server, which has no allocator of its own, uses that of glibc. So many freed pieces of each size are
+#: kept at hand. With seven, as by default, a script that handles hundreds of events sends nearly all of them through
+#: the heap, where finding room takes the longer the more is queued: a third of the CPU of publishing, behind 600,000
+#: events.
+TUNABLES = "glibc.malloc.tcache_count=2000"
+
 #: A broken connection is worth two more tries, a server that does not answer is not.
 _BACKOFF = ExponentialBackoff(cap=0.5, base=0.05)
 _BROKEN = (RedisConnectionError,)
@@ -194,7 +200,10 @@ def version_of(program: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def server_command(program: ServerProgram, settings: Settings) -> list[str]:
-    """The command line of the embedded server. Its password goes in by a file, never by an argument."""
+    """The command line of the embedded server. Its password goes in by a file, never by an argument.
+
+    Where there is the program `env`, it starts the server with a variable more.
+    """
     folder = settings.folder / "redis"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     configuration = folder / "redis.conf"
@@ -217,7 +226,15 @@ def server_command(program: ServerProgram, settings: Settings) -> list[str]:
     descriptor = os.open(configuration, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write("\n".join(lines) + "\n")
-    return [str(program.path), str(configuration)]
+    return [*_with_tunables(), str(program.path), str(configuration)]
+
+
+def _with_tunables() -> list[str]:
+    """What a command line begins with that tells the C library how to allocate, unless the operator has told it."""
+    env = shutil.which("env")
+    if env is None or "GLIBC_TUNABLES" in os.environ:
+        return []
+    return [env, f"GLIBC_TUNABLES={TUNABLES}"]
 
 
 def check(client: "redis.Redis") -> str:

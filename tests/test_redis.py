@@ -2,6 +2,8 @@
 
 import asyncio
 import stat
+import sys
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -28,6 +30,18 @@ def test_embedded_server_is_private(redis: Redis, settings: Settings):
 
     assert modes == {"redis.sock": 0o600, "redis.password": 0o600}
     assert redis.config_get("port") == {"port": "0"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no glibc")
+def test_embedded_server_allocates_as_told(redis: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    """Its process has our tunables of the C library; those of the operator, if there are any, stay as they are."""
+    environment = Path(f"/proc/{redis.info()['process_id']}/environ").read_bytes().split(b"\0")
+
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    command = config_redis.server_command(config_redis.find_server(), settings)
+
+    assert f"GLIBC_TUNABLES={config_redis.TUNABLES}".encode() in environment
+    assert command[0] == str(config_redis.find_server().path)
 
 
 def test_hundreds_may_wait_at_once(redis: Redis, settings: Settings):

@@ -75,3 +75,6 @@ class Measurement:
     runners: Mapping[str, Runner]  # "thrice", and "stock" if there is a peer
     figures: tuple[Figure, ...]
     repetitions: Callable[[Sizes], int] = field(default=lambda sizes: sizes.repetitions)
+    is_long: bool = False  # runs only when it is asked for by name
+    #: More of the results for a page, beside the table of figures: Markdown.
+    page: Callable[[Sequence[Mapping[str, Run]]], str] | None = None

@@ -34,6 +34,20 @@ def test_a_run_ends_with_the_table_and_the_promised_json(short_folder):
     assert systems_in(short_folder) == []
 
 
+@pytest.mark.parametrize("name", ["backlog", "waiting", "parts"])
+def test_what_runs_only_when_it_is_named_gives_all_its_figures(short_folder, name):
+    """Each figure has a number, and nothing is left running."""
+    figures = [figure.name for measurement in ALL if measurement.name == name for figure in measurement.figures]
+
+    with start(short_folder, "--only", name) as process:
+        status = process.wait(110)
+
+    assert status == 0, (short_folder / "output.txt").read_text()
+    targets = json.loads((short_folder / "bench.json").read_text())["targets"]
+    assert [target["name"] for target in targets if target["value"] is not None] == figures
+    assert systems_in(short_folder) == []
+
+
 @pytest.mark.parametrize("measurement", ["idle", "no-op"])
 def test_an_interrupted_run_leaves_no_process_behind(short_folder, measurement):
     """Ctrl-C in the middle of a measurement ends the systems under test first, whichever they are."""

@@ -24,6 +24,7 @@ class Part:
     command: list[str]
     environment: Mapping[str, str] = field(repr=False)
     log: Path
+    inherits: tuple[int, ...] = ()  # descriptors
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -37,6 +38,7 @@ class Part:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 cwd=self.log.parent,
+                pass_fds=self.inherits,
                 start_new_session=True,
             )
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -23,9 +24,11 @@ from redis.exceptions import RedisError
 from config import redis as config_redis
 from config.credentials import read_credentials
 from config.settings import Settings, load
+from console import preflight
 from console.up import worker_command
 from tests.chaos import structures
 from tests.chaos.journal import SOURCE, Journal
+from tests.chaos.networks import ADDRESS, HUB, PORT, Networks
 from tests.chaos.parts import Part
 from tests.chaos.proxy import Proxy
 from tests.chaos.structures import Snapshot
@@ -63,13 +66,21 @@ class System:
     #: What is between Redis and the parts, in a system that was started so.
     proxy: Proxy | None = None
     unasked_exits: list[str] = field(default_factory=list)
+    #: Sockets that its gateway was given, closed at the end.
+    _listening: tuple[int, ...] = field(default=(), repr=False)
     _killed: set[int] = field(default_factory=set, repr=False)
     _ended: set[int] = field(default_factory=set, repr=False)
     _deployed: int = field(default=0, repr=False)
 
     @classmethod
-    def start(cls, folder: Path, *, workers: int = 2, is_proxied: bool = False) -> "System":
-        """Start all parts and wait until they work. With a proxy, gateway and workers reach Redis through it."""
+    def start(
+        cls, folder: Path, *, workers: int = 2, is_proxied: bool = False, networks: Networks | None = None
+    ) -> "System":
+        """Start all parts and wait until they work.
+
+        With a proxy, gateway and workers reach Redis through it. With `networks`, each worker is in the one of its name
+        and reaches Redis over it; the gateway answers at an address of this machine all the same.
+        """
         settings = load(
             data_dir=folder / "data",
             port=free_port(),
@@ -91,8 +102,19 @@ class System:
                 str(config_redis.socket_path(settings)), str(way)
             )
 
-        def part(name: str, *command: str) -> Part:
-            return Part(name, list(command), variables, folder / f"{name}.log")
+        door: list[str] = []
+        listening: tuple[int, ...] = ()
+        of_server: list[str] = []
+        if networks is not None:
+            password = urlsplit(config_redis.url(settings)).password
+            variables["THRICE_REDIS_URL"] = f"redis://:{password}@{ADDRESS}:{PORT}"
+            of_server = ["--port", str(PORT), "--bind", ADDRESS]
+            listening = (preflight.listen(settings).detach(),)
+            door = [str(listening[0])]
+
+        def part(name: str, *command: str, inherits: tuple[int, ...] = ()) -> Part:
+            place = [] if networks is None else networks.inside(name if name in names else HUB)
+            return Part(name, [*place, *command], variables, folder / f"{name}.log", inherits)
 
         python = (sys.executable, "-m")
         names = [f"worker-{number}" for number in range(1, workers + 1)]
@@ -101,9 +123,10 @@ class System:
             settings=settings,
             keys=Keys(),
             redis=config_redis.connect(settings),
-            server=part("redis", *config_redis.server_command(config_redis.find_server(), settings)),
-            gateway=part("gateway", *python, "producers.gateway"),
+            server=part("redis", *config_redis.server_command(config_redis.find_server(), settings), *of_server),
+            gateway=part("gateway", *python, "producers.gateway", *door, inherits=listening),
             workers=[part(name, *python, *worker_command(name)) for name in names],
+            _listening=listening,
         )
         if is_proxied:
             system.proxy = Proxy(way, config_redis.socket_path(settings), system.kill_process)
@@ -122,6 +145,8 @@ class System:
         self.server.end(signal.SIGTERM)
         if self.proxy is not None:
             self.proxy.close()
+        for descriptor in self._listening:
+            os.close(descriptor)
 
     def parts(self) -> Iterator[Part]:
         """All of them, the server first."""

@@ -79,6 +79,17 @@ def test_the_page_tells_what_happened(gateway: Running, system: System, redis: A
     assert held.invocation.function == "f"
 
 
+def test_an_event_that_no_worker_has_looked_at_grows_old(gateway: Running, system: System):
+    """Also where none was claimed of its function yet, as when no worker runs: that is what the alert is for."""
+    system.define(function(dead_letter_arn=None))
+    system.enqueue()
+
+    system.clock.advance(90)
+    _, samples = scraped(gateway)
+
+    assert value(samples, "thrice_oldest_ready_event_age_seconds") >= 90
+
+
 def test_names_that_need_it_are_escaped(gateway: Running, system: System, redis: Any):
     """A quote, a backslash and a line feed in a label do not break the page."""
     redis.hset(system.keys.ledger, 'f|dropped:a"b\\c\nd', 1)
