@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from config.settings import MOST_GATEWAYS
+
 #: How the costs are measured.
 COMMAND = "python -m benchmarks --only parts"
 
@@ -57,13 +59,14 @@ COSTS = Path(__file__).with_name("costs.json")
 class Site:
     """What there is, and what is asked of it.
 
-    Each machine has a gateway. `systems` share `redis` servers, each server having a whole number of them: a system
+    `systems` share `redis` servers, each server having a whole number of them: a system
     cannot be spread over two.
     """
 
     machines: int = 1
     cores: int  # of each machine
-    workers: int  # processes on each machine
+    gateways: int = 1  # processes on each machine
+    workers: int  # likewise
     concurrency: int = 16  # invocations that each of those runs at a time
     account: int = 1_000  # invocations that each system runs at a time
     systems: int = 1
@@ -102,7 +105,7 @@ def capacities(site: Site, costs: Coefficients) -> list[Part]:
     workers = site.machines * site.workers
     taken_s = (site.handler_ms + costs.overhead_ms) / 1e3
     return [
-        Part("gateways", "cores", site.machines, gateway_us / 1e6),
+        Part("gateways", "cores", site.machines * site.gateways, gateway_us / 1e6),
         Part("Redis", "cores", site.redis, redis_us / 1e6),
         Part("workers", "cores", workers, costs.worker_us / 1e6),
         Part("environments", "places", workers * site.concurrency, taken_s),
@@ -201,6 +204,7 @@ def answer(arguments: Sequence[str]) -> str:
         return coefficients_table(costs)
     site = Site(
         machines=asked.machines, cores=asked.cores, workers=asked.workers or asked.cores,
+        gateways=asked.gateways or min(asked.cores, MOST_GATEWAYS),
         concurrency=asked.concurrency, account=asked.account, systems=asked.systems, redis=asked.redis,
         is_redis_apart=asked.redis_apart, handler_ms=asked.handler_ms, handler_cpu_ms=asked.handler_cpu_ms,
     )  # fmt: skip
@@ -209,8 +213,9 @@ def answer(arguments: Sequence[str]) -> str:
 
 #: Options: name, default, meaning.
 _WHOLE = (
-    ("machines", 1, "machines, each with a gateway and workers; 1"),
+    ("machines", 1, "machines, each with gateways and workers; 1"),
     ("cores", 2, "cores of each; 2"),
+    ("gateways", None, "gateway processes on each; one for each core, at most four"),
     ("workers", None, "worker processes on each; one for each core"),
     ("concurrency", 16, "THRICE_CONCURRENCY; 16"),
     ("account", 1_000, "THRICE_ACCOUNT_CONCURRENCY; 1000"),

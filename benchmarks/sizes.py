@@ -16,10 +16,9 @@ class Sizes:
     samples: int = 200  # of a latency
     backlog: int = 50_000  # beside which another function's events are to begin
     crowd: int = 200  # functions with a backlog each, together as long
-    accepted: int = 30_000  # over HTTP
+    accepted: int = 20_000  # signed requests over HTTP
     published: int = 20_000  # one by one by the peer, in batches by thrice
     delayed: int = 20_000
-    accepted: int = 5_000  # signed requests
     judged: tuple[tuple[int, float], ...] = ((1, 0), (1, 20), (2, 0), (2, 20))  # workers, and ms of the handler
     depths: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)  # of backlogs that are compared
     spreads: tuple[int, ...] = (1, 200, 2_000)  # functions that such a backlog is of
@@ -44,5 +43,5 @@ TINY = Sizes(
     repetitions=1, delayed_repetitions=1, settle=0.1, idle=0.3,
     warm_up=20, jobs=200, samples=10, backlog=100, crowd=3, accepted=300, published=500, delayed=200,
     delayed_lead=1.0, delayed_span=1.0,
-    accepted=200, judged=(), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
+    judged=(), depths=(50, 200), spreads=(3,), front=50, waiting=300, due=50,
 )  # fmt: skip

@@ -5,7 +5,16 @@ numbers; a `Figure` is the median, over the repetitions, of one of them or of it
 """
 
 from benchmarks.measurements import (
-    accept, backlog, delayed, fairness, idle, no_op, parts, producer, waiting, warm_handler,
+    accept,
+    backlog,
+    delayed,
+    fairness,
+    idle,
+    no_op,
+    parts,
+    producer,
+    waiting,
+    warm_handler,
 )  # fmt: skip
 from benchmarks.measurements.measurement import Measurement
 
