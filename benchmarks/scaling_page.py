@@ -5,6 +5,7 @@ of the model (`costs.json`), every command on the page gets its output anew, and
 What the file does not have stays as it was.
 """
 
+import argparse
 import json
 import re
 import shlex
@@ -62,8 +63,18 @@ _TABLES: dict[str, Callable[[_Repetitions], str]] = {"parts": _trial, "backlog":
 
 def main() -> int:
     """Read what was measured, and write the page."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else _MEASURED
-    runs = json.loads(path.read_text())["runs"]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling_page", description="Bring docs/scaling.md up to what was measured."
+    )
+    parser.add_argument("measured", type=Path, nargs="?", default=_MEASURED, help="default build/bench.json")
+    path = parser.parse_args().measured
+    try:
+        runs = json.loads(path.read_text())["runs"]
+    except (OSError, ValueError, LookupError) as error:
+        parser.error(
+            f"{path}: no measurements are in it ({type(error).__name__}: {error}). "
+            "Make it by `python -m benchmarks --only parts,backlog,waiting`"
+        )
     if "parts" in runs:
         costs = Coefficients.of(runs["parts"][-1]["thrice"])
         COSTS.write_text(json.dumps({name: round(value, 4) for name, value in asdict(costs).items()}, indent=2) + "\n")
