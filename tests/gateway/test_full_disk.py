@@ -74,6 +74,7 @@ def test_what_was_accepted_when_the_disk_became_full_outlives_a_sigkill(disk: Di
     """Events are taken in, and more of them when there is no room: each that was not refused is there afterwards."""
     settings = load(data_dir=disk.path)
     with server(settings) as (_, client):
+        client.hset(Keys().functions, "f", "{}")
         disk.fill()
         os.truncate(disk.ballast, disk.ballast.stat().st_size - (1 << 18))  # room for some events
         accepted = asyncio.run(accept_until_refused(settings, client))
