@@ -1,17 +1,15 @@
 """What tests share: a real Redis server of their own, a clock that is moved by hand, and settings in a new folder."""
 
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from config import redis as config_redis
 from config.settings import Settings, load
-from tests.waiting import wait_until
+from tests.embedded import server
 from worker import virtual_clock
 from worker.keys import Keys
 
@@ -42,20 +40,8 @@ class FakeClock:
 def redis_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings whose embedded server runs, one for each test process."""
     settings = load(data_dir=tmp_path_factory.mktemp("redis"))
-    command = config_redis.server_command(config_redis.find_server(), settings)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        client = config_redis.connect(settings)
-        wait_until(lambda: _answers(client), "the embedded server answers")
+    with server(settings):
         yield settings
-        client.close()
-        server.terminate()
-
-
-def _answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except RedisError:
-        return False
 
 
 @pytest.fixture

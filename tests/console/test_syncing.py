@@ -1,21 +1,17 @@
 """What Redis has answered outlives its SIGKILL, also while the disk is slow, and reaches the disk within a second."""
 
-import os
 import shutil
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
-from config import redis as config_redis
 from config.settings import Settings, load
 from console.syncing import Syncing
+from tests.embedded import server
 from tests.waiting import wait_until
 
 #: A disk on which every fsync takes 1.5 s.
@@ -32,26 +28,6 @@ def settings() -> Iterator[Settings]:
     """Settings in a new folder, on the machine's disk."""
     with tempfile.TemporaryDirectory(prefix="syncing-", ignore_cleanup_errors=True) as folder:
         yield load(data_dir=Path(folder))
-
-
-@contextmanager
-def server(settings: Settings, **variables: str) -> "Iterator[tuple[subprocess.Popen[bytes], Redis]]":
-    """The embedded server as a process, and a client of it."""
-    command = config_redis.server_command(config_redis.find_server(), settings)
-    client = config_redis.connect(settings)
-
-    def answers() -> bool:
-        with suppress(RedisError):
-            return bool(client.ping())
-        return False
-
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **variables}) as process:
-        try:
-            wait_until(answers, "the server answers")
-            yield process, client
-        finally:
-            client.close()
-            process.kill()
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="a slow disk is made with a C compiler, and there is none")

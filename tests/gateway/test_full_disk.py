@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from redis.exceptions import RedisError
 from config import redis as config_redis
 from config.settings import Settings, load
 from producers.gateway.full_disk import FullDisk
+from tests.embedded import server
 from tests.soak.disk import Disk, NotMounted
-from tests.waiting import wait_until
 from worker.errors import StoreUnavailable
 from worker.identity import new_request_id
 from worker.invocation import Invocation
@@ -33,26 +32,6 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
         pytest.skip(f"a disk of its own cannot be mounted here: {error}")
     yield disk
     disk.unmount()
-
-
-@contextmanager
-def server(settings: Settings) -> "Iterator[tuple[subprocess.Popen[bytes], Redis]]":
-    """The embedded server; it is killed at the end."""
-    command = config_redis.server_command(config_redis.find_server(), settings)
-    client = config_redis.connect(settings)
-
-    def answers() -> bool:
-        with suppress(RedisError):
-            return bool(client.ping())
-        return False
-
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_until(answers, "the server answers")
-            yield process, client
-        finally:
-            client.close()
-            process.kill()
 
 
 async def accept_until_refused(settings: Settings, redis: Redis) -> list[str]:
