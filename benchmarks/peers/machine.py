@@ -20,7 +20,8 @@ def description() -> Mapping[str, str | int]:
     memory = int(Path("/proc/meminfo").read_text().split()[1])
     return {
         "date": time.strftime("%Y-%m-%d"), "cores": os.cpu_count() or 0, "cpu": model, "memory_gb": round(memory / 1e6),
-        "kernel": platform.release().partition("-")[0], "python": platform.python_version(), "server": config_redis.find_server().name,
+        "kernel": platform.release().partition("-")[0], "python": platform.python_version(),
+        "server": config_redis.find_server().name,
     }  # fmt: skip
 
 
