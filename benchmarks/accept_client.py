@@ -2,8 +2,11 @@
 
 `python -m benchmarks.accept_client URL FUNCTION COUNT CONNECTIONS [RATE]`, with the caller's keys in the environment as
 every SDK reads them, prints one JSON document. Every event has a payload and a signature of its own, both made before
-the clock runs: signing is the caller's work. Without RATE each connection sends its next request when the one before
-has been answered; with it, requests have their moments beforehand, and latency counts from those.
+the clock runs: signing is the caller's work. It reads no more of an answer than its status, unlike the clients of
+`thrice bench`, because it shares two cores with what it measures.
+
+Without RATE each connection sends its next request when the one before has been answered; with it, requests have their
+moments beforehand, and latency counts from those.
 """
 
 import asyncio

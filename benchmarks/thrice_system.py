@@ -73,10 +73,6 @@ class ThriceSystem:
         """Where its gateway answers."""
         return self._settings.gateway_url
 
-    @cached_property
-    def _client(self) -> Any:
-        return self.client()
-
     def create_function(
         self,
         handler: str,
@@ -96,21 +92,21 @@ class ThriceSystem:
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as archive:
             archive.writestr("app.py", code.read_text())
-        client = self._client
         role = f"arn:aws:iam::{self._settings.account_id}:role/any"
-        variables = {"BENCH_RECORDS": str(self.records.path)} | dict(variables or {})
+        own = {"BENCH_RECORDS": str(self.records.path)}
         try:
-            client.create_function(
+            self.client.create_function(
                 FunctionName=name or handler, Runtime=own_runtime(), Role=role, Handler=f"app.{handler}",
-                Code={"ZipFile": package.getvalue()}, Environment={"Variables": dict(variables)},
+                Code={"ZipFile": package.getvalue()}, Environment={"Variables": {**own, **(variables or {})}},
             )  # fmt: skip
             if reserved_concurrency is not None:
-                client.put_function_concurrency(
+                self.client.put_function_concurrency(
                     FunctionName=name or handler, ReservedConcurrentExecutions=reserved_concurrency
                 )
         except (BotoCoreError, ClientError) as error:
             raise MeasurementFailed(f"the function {name or handler} was not created: {error}") from error
 
+    @cached_property
     def client(self) -> Any:
         """A client of Lambda for the gateway."""
         credentials = read_credentials(self._settings)

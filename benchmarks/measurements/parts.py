@@ -1,13 +1,12 @@
 """What an event costs each part of thrice: the coefficients of the model in `capacity.py`, and whether it is right.
 
-First the coefficients, on one system with default settings. Signed requests by `thrice bench` while the workers are
+First the coefficients, on one system with default settings. Signed requests as in `accept`, while the workers are
 stopped: what accepting costs the gateway and Redis. The drain of that backlog: what claiming, settling, working and
 calling a handler cost. A handler that pauses for 10 ms with one worker: how long a place to run in is taken beyond the
 handler itself. Then the model's word against the machine's, for one and two workers and two lengths of handlers.
 """
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,9 +14,9 @@ from pathlib import Path
 from benchmarks.capacity import Coefficients, Site, capacities, first_to_be_full
 from benchmarks.drain import Plan, drain
 from benchmarks.event import payload
-from benchmarks.failure import MeasurementFailed
+from benchmarks.measurements.accept import CONNECTIONS
 from benchmarks.measurements.measurement import Figure, Measurement, Run
-from benchmarks.processes import Tree, program, wait_until
+from benchmarks.processes import wait_until
 from benchmarks.server import Usage
 from benchmarks.sizes import Sizes
 from benchmarks.thrice_system import ThriceSystem
@@ -62,7 +61,7 @@ def _costs(sizes: Sizes, folder: Path) -> dict[str, float]:
         system.create_function("nothing")
         system.fill("nothing", payload, sizes.warm_up)
         wait_until(lambda: system.completed() >= sizes.warm_up, "it is warm", sizes.patience, tree=system.tree)
-        accepting = _accept(system, sizes, folder)
+        accepting = _accept(system, sizes)
         plan = Plan(
             lambda count: system.fill("nothing", payload, count),
             system.redis, sizes.warm_up, sizes.jobs, sizes.patience,
@@ -81,34 +80,23 @@ def _costs(sizes: Sizes, folder: Path) -> dict[str, float]:
     }
 
 
-def _accept(system: ThriceSystem, sizes: Sizes, folder: Path) -> dict[str, float]:
-    """Have signed requests accepted while the workers stand still, and then run."""
-    (folder / "event.json").write_bytes(payload())
-    options = ["-n", str(sizes.accepted), "-c", "50", "--payload", f"@{folder / 'event.json'}"]
-    start, ended = system.accepted(), system.completed()
+def _accept(system: ThriceSystem, sizes: Sizes) -> dict[str, float]:
+    """Have signed requests accepted while the workers stand still; then they run."""
+    ended = system.completed()
     memory = int(system.redis.info("memory")["used_memory"])
     system.pause()
     cpu, usage = system.cpu(), Usage.of(system.redis)
-    since = time.monotonic()
-    load = Tree.start([program("thrice"), "bench", "nothing", *options], folder / "load.txt", system.variables, folder)
-    try:
-        wanted = start + sizes.accepted
-        wait_until(lambda: system.accepted() >= wanted, "all are accepted", sizes.patience, look=0.05, tree=load)
-        seconds, used = time.monotonic() - since, system.cpu()
-        redis = Usage.of(system.redis).since(usage, sizes.accepted)["redis_cpu_us"]
-        taken = (int(system.redis.info("memory")["used_memory"]) - memory) / sizes.accepted
-        system.resume()
-        if load.root.wait(sizes.patience) != 0:
-            raise MeasurementFailed(f"the load did not pass: {load.output.read_text()[-2000:]}")
-    finally:
-        system.resume()
-        load.end()
+    told = system.call("nothing", sizes.accepted, CONNECTIONS)
+    used = system.cpu()
+    redis = Usage.of(system.redis).since(usage, sizes.accepted)["redis_cpu_us"]
+    taken = (int(system.redis.info("memory")["used_memory"]) - memory) / sizes.accepted
+    system.resume()
     wanted = ended + sizes.accepted
     wait_until(lambda: system.completed() >= wanted, "all have run", sizes.patience, tree=system.tree)
     return {
         "gateway_us": (used["gateway"] - cpu["gateway"]) / sizes.accepted * 1e6,
         "accept_us": redis,
-        "accept_rate": sizes.accepted / seconds,
+        "accept_rate": told["rate"],
         "queued_bytes": taken,
     }
 

@@ -6,8 +6,6 @@ status is 0 when every run gave its numbers, whatever they are; 1 when one faile
 
 import argparse
 import json
-import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +15,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.peers import machine, page
+from benchmarks import machine
+from benchmarks.command import chosen, prepare
+from benchmarks.peers import page
 from benchmarks.peers.roster import HTTP_ROSTER, ROSTER, HttpPeer, Peer
 from benchmarks.peers.runner import Run, install, run_all
 from benchmarks.peers.sizes import FULL, MIDDLE, TINY, Sizes
@@ -43,10 +43,7 @@ def main() -> int:
     arguments = _arguments()
     if arguments.write:
         return _write(arguments.output)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
-    for name in [name for name in os.environ if name.startswith("THRICE_")]:
-        del os.environ[name]  # default settings are what is measured
+    prepare()
     console = Console(width=None if sys.stdout.isatty() else 150)
     started = time.monotonic()
     document = _measure(console, arguments.only, arguments.sizes, repetitions=arguments.repetitions)
@@ -113,26 +110,16 @@ def _arguments() -> argparse.Namespace:
     )
     sizes.add_argument("--tiny", dest="sizes", action="store_const", const=TINY, help="only see that it works")
     parser.add_argument(
-        "--only", type=lambda text: _chosen(text, names), default=names, metavar="NAME,…", help=f"of {', '.join(names)}"
+        "--only",
+        type=lambda text: chosen(text, names, "system"),
+        default=names,
+        metavar="NAME,…",
+        help=f"of {', '.join(names)}",
     )
     parser.add_argument("--repetitions", type=int, metavar="N", help="of throughput and latency; 3 by default")
     parser.add_argument("--output", type=Path, default=_RESULT, help="the JSON file; default build/peers.json")
     parser.add_argument("--write", action="store_true", help="measure nothing, put the last figures into the pages")
     return parser.parse_args()
-
-
-def _chosen(text: str, names: Sequence[str]) -> list[str]:
-    chosen = text.split(",")
-    if unknown := [name for name in chosen if name not in names]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: no such system; there are {', '.join(names)}")
-    return chosen
-
-
-def _stop(number: int, _frame: Any) -> None:
-    """End the run as on any error: what was started is stopped first. A second signal changes nothing."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
 
 
 def _failed(document: dict[str, Any]) -> bool:

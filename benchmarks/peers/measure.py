@@ -31,7 +31,7 @@ class Counted(Protocol):
         ...
 
 
-def throughput(what: Startable, sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
+def throughput(what: Startable[System], sizes: Sizes, share: float, folder: Path) -> figures.Numbers:
     """Idle latency, memory, the rates of publishing, and that of a drain of `share` of the jobs."""
     numbers = _numbers()
     jobs = max(int(sizes.jobs * share), 1)
@@ -56,7 +56,7 @@ def throughput(what: Startable, sizes: Sizes, share: float, folder: Path) -> fig
     return idle | latency | rates | drained
 
 
-def lateness(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
+def lateness(what: Startable[System], sizes: Sizes, folder: Path) -> figures.Numbers:
     """How late single events begin that were published with a countdown, on a system that has nothing else to do."""
     numbers = _numbers()
     with closing(what.open(folder, Mode(countdown=sizes.countdown))) as system:
@@ -68,7 +68,7 @@ def lateness(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
     return figures.lateness(late)
 
 
-def crash(what: Startable, sizes: Sizes, folder: Path) -> figures.Numbers:
+def crash(what: Startable[System], sizes: Sizes, folder: Path) -> figures.Numbers:
     """What becomes of a backlog when one of two worker instances is killed at a quarter of it."""
     numbers = _numbers()
     with closing(what.open(folder, Mode(sleep=sizes.crash_sleep, is_apart=True))) as system:

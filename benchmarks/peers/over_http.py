@@ -6,7 +6,7 @@ still coming in, of what runs the handlers: one worker of thrice, the only proce
 
 import random
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,15 +20,12 @@ from benchmarks.failure import MeasurementFailed
 from benchmarks.peers import figures
 from benchmarks.peers.measure import wait_for, wait_for_silence
 from benchmarks.peers.sizes import Sizes
-from benchmarks.peers.system import Mode
+from benchmarks.peers.system import Mode, Opened, Startable
 from benchmarks.processes import wait_until
-from benchmarks.records import Records
 
 
-class Invocable(Protocol):
+class Invocable(Opened, Protocol):
     """A system that answers Invoke."""
-
-    records: Records
 
     @property
     def function(self) -> str:
@@ -39,44 +36,8 @@ class Invocable(Protocol):
         """A client of Lambda."""
         ...
 
-    def check(self) -> None:
-        """See that it runs."""
-        ...
 
-    def memory(self) -> float:
-        """PSS of what runs handlers, in MB."""
-        ...
-
-    def kill(self) -> None:
-        """SIGKILL a process that runs handlers."""
-        ...
-
-    def start_again(self) -> None:
-        """Start it again."""
-        ...
-
-    def kept(self, numbers: Collection[int]) -> set[int]:
-        """Which of `numbers` it still has somewhere."""
-        ...
-
-    def close(self) -> None:
-        """Stop everything."""
-        ...
-
-
-class StartableInvocable(Protocol):
-    """What can be started as such a system."""
-
-    def install(self) -> None:
-        """See that it is on this machine; NotInstalled says why it cannot be."""
-        ...
-
-    def open(self, folder: Path, mode: Mode) -> Invocable:
-        """Start it in an empty folder."""
-        ...
-
-
-def throughput(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.Numbers:
+def throughput(what: Startable[Invocable], sizes: Sizes, folder: Path) -> figures.Numbers:
     """How many events are accepted a second, how soon handlers begin, and when all are done."""
     pauses = random.Random(1)
     with closing(what.open(folder, Mode())) as system:
@@ -108,7 +69,7 @@ def throughput(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.
     }
 
 
-def crash(what: StartableInvocable, sizes: Sizes, folder: Path) -> figures.Numbers:
+def crash(what: Startable[Invocable], sizes: Sizes, folder: Path) -> figures.Numbers:
     """What becomes of the events that were accepted before a kill, and of those that still were after it."""
     with closing(what.open(folder, Mode(sleep=sizes.http_crash_sleep))) as system:
         caller = _Caller(system)

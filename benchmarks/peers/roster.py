@@ -7,9 +7,9 @@ results and log lines. hiredis is there for all that can use it.
 from dataclasses import dataclass
 
 from benchmarks.peers.offline_peer import Offline
-from benchmarks.peers.over_http import StartableInvocable
+from benchmarks.peers.over_http import Invocable
 from benchmarks.peers.program_system import Program
-from benchmarks.peers.system import Startable
+from benchmarks.peers.system import Startable, System
 from benchmarks.peers.thrice_peer import Thrice
 
 
@@ -19,7 +19,7 @@ class Peer:
 
     name: str
     configuration: str
-    what: Startable
+    what: Startable[System]
     isolation: str  # where a handler runs, if not in the process that takes messages; else "no"
     durability: str  # after how long an event comes back that a killed worker held, by its configuration; else "no"
     share: float = 1.0  # of the jobs of a drain: less for slow ones
@@ -132,7 +132,7 @@ class HttpPeer:
 
     name: str
     configuration: str
-    what: StartableInvocable
+    what: Startable[Invocable]
 
 
 HTTP_ROSTER: tuple[HttpPeer, ...] = (

@@ -9,9 +9,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from benchmarks.failure import MeasurementFailed
+from benchmarks.machine import Watch
 from benchmarks.peers import measure, over_http, plan
 from benchmarks.peers.environment import NotInstalled
-from benchmarks.peers.machine import Watch
 from benchmarks.peers.plan import Step
 from benchmarks.peers.roster import HttpPeer, Peer
 from benchmarks.peers.sizes import Sizes

@@ -6,7 +6,7 @@ A system is opened in a `Mode`, with its server and its workers, and closed agai
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from benchmarks.records import Records
 
@@ -20,38 +20,13 @@ class Mode:
     countdown: float = 0.0  # seconds with which events will be published by `pace`; 0: without
 
 
-class System(Protocol):
-    """A system that runs. All that waits raises MeasurementFailed when it has waited in vain."""
+class Opened(Protocol):
+    """A system that runs, however it is given events."""
 
     records: Records
-    #: Whether its library has a call that publishes many events.
-    has_batches: bool
-
-    def publish(self, numbers: range) -> float:
-        """Publish the events with these numbers one by one, from one process; say how many seconds it took."""
-        ...
-
-    def publish_batch(self, numbers: range) -> float:
-        """The same by the library's own call for many."""
-        ...
-
-    def pace(self, numbers: range, pause: tuple[float, float]) -> dict[int, int]:
-        """Publish them one by one with random pauses between these seconds, with the mode's countdown.
-
-        Says when each was published, just before: CLOCK_MONOTONIC in ns, by number.
-        """
-        ...
 
     def check(self) -> None:
         """See that all that should run does."""
-        ...
-
-    def pause(self) -> None:
-        """Stop the workers where they are."""
-        ...
-
-    def resume(self) -> None:
-        """Let the workers go on."""
         ...
 
     def memory(self) -> float:
@@ -75,13 +50,47 @@ class System(Protocol):
         ...
 
 
-class Startable(Protocol):
+class System(Opened, Protocol):
+    """A system that its library gives events. All that waits raises MeasurementFailed when it has waited in vain."""
+
+    #: Whether its library has a call that publishes many events.
+    has_batches: bool
+
+    def publish(self, numbers: range) -> float:
+        """Publish the events with these numbers one by one, from one process; say how many seconds it took."""
+        ...
+
+    def publish_batch(self, numbers: range) -> float:
+        """The same by the library's own call for many."""
+        ...
+
+    def pace(self, numbers: range, pause: tuple[float, float]) -> dict[int, int]:
+        """Publish them one by one with random pauses between these seconds, with the mode's countdown.
+
+        Says when each was published, just before: CLOCK_MONOTONIC in ns, by number.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Stop the workers where they are."""
+        ...
+
+    def resume(self) -> None:
+        """Let the workers go on."""
+        ...
+
+
+#: What is opened: a `System`, or what answers Invoke.
+OpenedT_co = TypeVar("OpenedT_co", bound=Opened, covariant=True)
+
+
+class Startable(Protocol[OpenedT_co]):
     """What can be started as a system."""
 
     def install(self) -> None:
         """See that it is on this machine, which may take a minute; NotInstalled says why it cannot be."""
         ...
 
-    def open(self, folder: Path, mode: Mode) -> System:
+    def open(self, folder: Path, mode: Mode) -> OpenedT_co:
         """Start it in an empty folder, and return when its processes are there; they may not be ready yet."""
         ...

@@ -110,7 +110,7 @@ class ThricePeer:
 
     def client(self) -> Any:
         """A client of Lambda, for `over_http`."""
-        return self._system.client()
+        return self._system.client
 
     @property
     def function(self) -> str:

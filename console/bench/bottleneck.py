@@ -76,17 +76,13 @@ def bottleneck(load: Load) -> Bottleneck:
     if load.throttled > MANY:
         why = f"{_percent(load.throttled)} of the events were put back because all of the function's was in use"
         return Bottleneck("reserved concurrency", why)
-    gateway = load.parts.get("gateway", 0.0)
-    if load.gateways and gateway > BUSY * load.gateways:
-        why = f"{load.gateways} gateway processes used {_percent(gateway / load.gateways)} of a core each"
-        return Bottleneck("gateway", f"{why}; THRICE_GATEWAYS sets their number")
+    if gateway := _busy_processes(load, "gateway", load.gateways, "gateway", "THRICE_GATEWAYS"):
+        return gateway
     redis = load.parts.get("redis", 0.0)
     if redis > BUSY:
         return Bottleneck("redis", f"it used {_percent(redis)} of the one core that it can use")
-    workers = load.parts.get("workers", 0.0)
-    if load.workers and workers > BUSY * load.workers:
-        why = f"{load.workers} worker processes used {_percent(workers / load.workers)} of a core each"
-        return Bottleneck("workers", f"{why}; THRICE_WORKERS sets their number")
+    if workers := _busy_processes(load, "workers", load.workers, "worker", "THRICE_WORKERS"):
+        return workers
     if load.is_backlogged and load.running > BUSY * load.slots:
         why = f"the {load.slots} invocations that may run at once did, and others waited"
         return Bottleneck("places to run in", f"{why}; THRICE_CONCURRENCY and THRICE_WORKERS set how many there are")
@@ -98,6 +94,15 @@ def bottleneck(load: Load) -> Bottleneck:
         why = f"{_percent(load.held_up)} of the requests waited for a free connection, and nothing was busy"
         return Bottleneck("connections", f"{why}; -c sets how many there are", is_client=True)
     return Bottleneck("none", "no part was busy: the system took this load")
+
+
+def _busy_processes(load: Load, part: str, count: int, each: str, setting: str) -> Bottleneck | None:
+    """A part of `count` processes, if they were busy; `setting` says how many there are."""
+    used = load.parts.get(part, 0.0)
+    if not count or used <= BUSY * count:
+        return None
+    why = f"{count} {each} processes used {_percent(used / count)} of a core each"
+    return Bottleneck(part, f"{why}; {setting} sets their number")
 
 
 def _used(item: tuple[str, float]) -> float:

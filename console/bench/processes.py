@@ -60,13 +60,9 @@ class Parts:
                 total[part] = total.get(part, 0.0) + process.own + of_children
         return total | {CLIENTS: sum(self._clients.values())} if self._clients else total
 
-    def gateways(self) -> int:
-        """How many gateway processes there are."""
-        return sum(part == "gateway" for part in self._known.values())
-
-    def workers(self) -> int:
-        """How many worker processes were found."""
-        return sum(part == "workers" for part in self._known.values())
+    def count(self, part: str) -> int:
+        """How many processes of a part were found."""
+        return sum(known == part for known in self._known.values())
 
     def _part_of(self, pid: int, processes: Mapping[int, Process]) -> str:
         """The part that a process belongs to; "" if it is none of ours."""
